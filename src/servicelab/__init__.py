@@ -1,0 +1,1 @@
+"""Servicelab: what a lesson on microservices would only be cluttered by."""

@@ -1,0 +1,257 @@
+"""From a document to an `Application`: every short form in its long one, every name checked."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from graphlib import CycleError
+from pathlib import Path
+from typing import Any, TypeVar
+
+from servicelab.compose.document import Document, Key, read
+from servicelab.compose.model import (
+    Application,
+    Build,
+    Dependency,
+    Healthcheck,
+    Mount,
+    Network,
+    Service,
+    Volume,
+)
+from servicelab.compose.schema import validate
+from servicelab.compose.values import duration, environment, ports, size
+
+
+def load(path: Path, variables: Mapping[str, str]) -> Application:
+    """Read the Compose file PATH, with VARIABLES for its ``${…}``.
+
+    Raises `ComposeError` with file, line and fix for whatever can't be carried out.
+    """
+    document = read(path, variables)
+    validate(document)
+    data = document.data
+    name = data.get("name")
+    if not name:
+        raise document.error("has no `name:`", fix=f"begin the file with `name: {path.stem}`")
+    reader = _Reader(document)
+    services = {n: reader.service(n, s or {}) for n, s in (data.get("services") or {}).items()}
+    if not services:
+        raise document.error("has no services", fix="name at least one under `services:`")
+    networks = {
+        n: Network(bool((v or {}).get("internal", False)), reader.mapping(v or {}, ("networks", n), "labels"))
+        for n, v in (data.get("networks") or {}).items()
+    }
+    if any("default" in service.networks for service in services.values()):
+        networks.setdefault("default", Network())
+    volumes = {n: Volume(reader.mapping(v or {}, ("volumes", n), "labels")) for n, v in (data.get("volumes") or {}).items()}
+    application = Application(name, path.resolve(), services, networks, volumes)
+    _check_names(application, document)
+    return application
+
+
+T = TypeVar("T")
+
+
+class _Reader:
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.folder = document.path.resolve().parent
+
+    def service(self, name: str, data: dict[str, Any]) -> Service:
+        key: Key = ("services", name)
+        if "image" not in data and "build" not in data:
+            raise self.document.error(f"{name} has neither `image` nor `build`", key, fix="give it one of them")
+        deploy = data.get("deploy") or {}
+        limits = (deploy.get("resources") or {}).get("limits") or {}
+        deep: Key = (*key, "deploy", "resources", "limits")
+        memory_key = (*deep, "memory") if "memory" in limits else (*key, "mem_limit")
+        memory = limits.get("memory", data.get("mem_limit"))
+        cpus = limits.get("cpus", data.get("cpus"))
+        grace = data.get("stop_grace_period")
+        return Service(
+            name=name,
+            image=data.get("image"),
+            build=self.build(data["build"], (*key, "build")) if "build" in data else None,
+            command=self.words(data.get("command"), (*key, "command")),
+            entrypoint=self.words(data.get("entrypoint"), (*key, "entrypoint")),
+            environment=self.environment(data, key),
+            ports=tuple(
+                port
+                for index, entry in enumerate(data.get("ports") or [])
+                for port in self.value(ports, entry, (*key, "ports", index))
+            ),
+            expose=tuple(str(p) for p in data.get("expose") or []),
+            networks=self.networks(data.get("networks")),
+            mounts=self.mounts(data, key),
+            depends_on=self.depends_on(data.get("depends_on") or {}),
+            healthcheck=self.healthcheck(data.get("healthcheck"), (*key, "healthcheck")),
+            init=bool(data.get("init", True)),
+            user=str(data["user"]) if "user" in data else None,
+            working_dir=data.get("working_dir"),
+            hostname=data.get("hostname"),
+            read_only=bool(data.get("read_only", False)),
+            cap_add=tuple(data.get("cap_add") or ()),
+            cap_drop=tuple(data.get("cap_drop") or ()),
+            security_opt=tuple(data.get("security_opt") or ()),
+            stop_signal=data.get("stop_signal"),
+            stop_grace_period=None if grace is None else self.value(duration, grace, (*key, "stop_grace_period")),
+            restart=data.get("restart", "no"),
+            replicas=self.value(int, deploy.get("replicas", 1), (*key, "deploy", "replicas")),
+            memory=None if memory is None else self.value(size, memory, memory_key),
+            cpus=None if cpus is None else self.value(float, cpus, (*deep, "cpus")),
+            labels=self.mapping(data, key, "labels"),
+        )
+
+    def value(self, parse: Callable[[Any], T], raw: Any, key: Key) -> T:
+        """PARSE(RAW), where a ValueError becomes an error that points at KEY."""
+        try:
+            return parse(raw)
+        except ValueError as error:
+            place = ".".join(str(part) for part in key[1:])
+            what, _, fix = str(error).partition("; ")
+            raise self.document.error(f"{place}: {what}", key, fix=fix) from None
+
+    def build(self, raw: str | dict[str, Any], key: Key) -> Build:
+        data = {"context": raw} if isinstance(raw, str) else raw
+        context = (self.folder / data.get("context", ".")).resolve()
+        dockerfile = data.get("dockerfile", "Dockerfile")
+        if not (context / dockerfile).is_file():
+            raise self.document.error(
+                f"there is no {dockerfile} in {data.get('context', '.')}",
+                key,
+                fix="the path of `context` is relative to the Compose file",
+            )
+        return Build(context, dockerfile, self.mapping(data, key, "args"), data.get("target"))
+
+    def words(self, raw: str | list[Any] | None, key: Key) -> tuple[str, ...] | None:
+        if raw is None:
+            return None
+        return tuple(self.value(shlex.split, raw, key) if isinstance(raw, str) else (str(word) for word in raw))
+
+    def mapping(self, data: dict[str, Any], key: Key, name: str) -> dict[str, str]:
+        """A mapping or a list of NAME=VALUE, as a mapping of strings."""
+        return self.value(environment, data.get(name) or {}, (*key, name))
+
+    def environment(self, data: dict[str, Any], key: Key) -> dict[str, str]:
+        result: dict[str, str] = {}
+        raw = data.get("env_file") or []
+        for index, entry in enumerate([raw] if isinstance(raw, str | dict) else raw):
+            path = self.folder / (entry["path"] if isinstance(entry, dict) else entry)
+            if not path.is_file():
+                if isinstance(entry, dict) and not entry.get("required", True):
+                    continue
+                raise self.document.error(f"env_file {path.name} is not there", (*key, "env_file", index))
+            lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+            result |= environment([line for line in lines if line and not line.startswith("#")])
+        return result | self.mapping(data, key, "environment")
+
+    def networks(self, raw: list[str] | dict[str, Any] | None) -> dict[str, tuple[str, ...]]:
+        if raw is None:
+            return {"default": ()}
+        if isinstance(raw, list):
+            return dict.fromkeys(raw, ())
+        return {name: tuple((options or {}).get("aliases") or ()) for name, options in raw.items()}
+
+    def mounts(self, data: dict[str, Any], key: Key) -> tuple[Mount, ...]:
+        volumes = [self.mount(raw, (*key, "volumes", i)) for i, raw in enumerate(data.get("volumes") or [])]
+        raw_tmpfs = data.get("tmpfs") or []
+        for index, entry in enumerate([raw_tmpfs] if isinstance(raw_tmpfs, str) else raw_tmpfs):
+            target, _, options = entry.partition(":")
+            found = re.fullmatch(r"size=([^,]+)", options)
+            if options and not found:
+                raise self.document.error(
+                    f"tmpfs options {options!r}", (*key, "tmpfs", index), fix="only size= is carried out: /tmp:size=64m"
+                )
+            limit = self.value(size, found[1], (*key, "tmpfs", index)) if found else None
+            volumes.append(Mount("tmpfs", target, size=limit))
+        return tuple(volumes)
+
+    def mount(self, raw: str | dict[str, Any], key: Key) -> Mount:
+        if isinstance(raw, str):
+            parts = raw.split(":")
+            raw = {"source": parts[0], "target": parts[1] if len(parts) > 1 else "", "type": "volume"}
+            mode = parts[2] if len(parts) > 2 else "rw"
+            if len(parts) > 3 or mode not in ("ro", "rw"):
+                raise self.document.error(f"volume {':'.join(parts)!r}", key, fix="NAME:/path or NAME:/path:ro")
+            raw["read_only"] = mode == "ro"
+        kind, source, target = raw.get("type", "volume"), raw.get("source"), raw.get("target", "")
+        extra = set(raw) - {"type", "source", "target", "read_only", "tmpfs"} or set(raw.get("tmpfs") or {}) - {"size"}
+        if extra:
+            raise self.document.error(f"`{sorted(extra)[0]}` of a volume is not carried out by Servicelab", key)
+        if kind == "tmpfs":
+            limit = (raw.get("tmpfs") or {}).get("size")
+            return Mount("tmpfs", target, size=None if limit is None else self.value(size, limit, key))
+        if kind != "volume" or not source or re.match(r"[./~]", source) or not target.startswith("/"):
+            raise self.document.error(
+                f"the volume {source or target!r} is not a named one",
+                key,
+                why="a folder of this machine is not there on a remote engine",
+                fix="NAME:/path, with NAME under the file's `volumes:`; or copy the files into the image",
+            )
+        return Mount("volume", target, source, bool(raw.get("read_only", False)))
+
+    def depends_on(self, raw: list[str] | dict[str, Any]) -> dict[str, Dependency]:
+        if isinstance(raw, list):
+            return {name: Dependency() for name in raw}
+        return {name: Dependency(o.get("condition", "service_started"), o.get("required", True)) for name, o in raw.items()}
+
+    def healthcheck(self, raw: dict[str, Any] | None, key: Key) -> Healthcheck | None:
+        if raw is None:
+            return None
+        if raw.get("disable"):
+            return Healthcheck(("NONE",))
+        test = raw.get("test")
+        if isinstance(test, list) and (not test or test[0] not in ("CMD", "CMD-SHELL", "NONE")):
+            raise self.document.error(
+                "a healthcheck's test has to begin with CMD, CMD-SHELL or NONE",
+                (*key, "test"),
+                fix='["CMD", "pg_isready"]',
+            )
+
+        def seconds(name: str) -> float | None:
+            return self.value(duration, raw[name], (*key, name)) if name in raw else None
+
+        retries = raw.get("retries")
+        return Healthcheck(
+            ("CMD-SHELL", test) if isinstance(test, str) else tuple(test) if test else None,
+            interval=seconds("interval"),
+            timeout=seconds("timeout"),
+            start_period=seconds("start_period"),
+            retries=None if retries is None else self.value(int, retries, (*key, "retries")),
+        )
+
+
+def _check_names(application: Application, document: Document) -> None:
+    """Every service, network and volume that is named has to be there, and nothing may wait for itself."""
+
+    def check(kind: str, name: str, known: Mapping[str, Any], key: Key) -> None:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            raise document.error(
+                f"{key[1]} names the {kind} {name!r}, which is not in this file",
+                key,
+                fix=f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known) or 'none'}",
+            )
+
+    for service in application.services.values():
+        key: Key = ("services", service.name)
+        for index, name in enumerate(service.depends_on):
+            raw = document.data["services"][service.name]["depends_on"]
+            check("service", name, application.services, (*key, "depends_on", name if isinstance(raw, dict) else index))
+        for name in service.networks:
+            check("network", name, application.networks, (*key, "networks", name))
+        for mount in service.mounts:
+            if mount.source is not None:
+                check("volume", mount.source, application.volumes, (*key, "volumes"))
+    try:
+        _ = application.order
+    except CycleError as error:
+        circle = error.args[1]
+        raise document.error(
+            "services wait for each other in a circle: " + " → ".join(reversed(circle)),
+            ("services", circle[0], "depends_on"),
+            fix="take one of these depends_on away",
+        ) from None

@@ -1,0 +1,77 @@
+"""The small languages inside a Compose file: durations, sizes, ports, lists of NAME=VALUE.
+
+Each function raises ValueError with ``what; how to write it``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from servicelab.compose.model import Port
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_SIZES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+
+
+def duration(raw: Any) -> float:
+    """``1m30s`` in seconds."""
+    text = str(raw)
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|us|ns|h|m|s)", text)
+    if not parts or "".join(n + unit for n, unit in parts) != text:
+        raise ValueError(f"{text!r} is not a duration; write a number with its unit: 10s, 1m30s, 500ms")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def size(raw: Any) -> int:
+    """``512m`` in bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)i?b?", str(raw).lower())
+    if not match:
+        raise ValueError(f"{raw!r} is not a size; write 64m or 1g")
+    return int(float(match[1]) * _SIZES[match[2]])
+
+
+def ports(raw: Any) -> list[Port]:
+    """``[[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]``, or the long form."""
+    if isinstance(raw, dict):
+        unknown = set(raw) - {"target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"}
+        if unknown:
+            raise ValueError(f"`{sorted(unknown)[0]}` of a port is not carried out; use target, published, host_ip, protocol")
+        published, host_ip = str(raw.get("published", "")), raw.get("host_ip", "")
+        target, protocol = str(raw["target"]), raw.get("protocol", "tcp")
+    else:
+        text, _, protocol = str(raw).partition("/")
+        protocol = protocol or "tcp"
+        *before, target = text.rsplit(":", 2)
+        published = before.pop() if before else ""
+        host_ip = before.pop().strip("[]") if before else ""
+    if protocol not in ("tcp", "udp"):
+        raise ValueError(f"{raw!r}: the protocol {protocol!r} is not known; tcp or udp")
+    return [Port(_port(target, raw), _port(published, raw) if published else None, host_ip or "127.0.0.1", protocol)]
+
+
+def _port(text: str, raw: Any) -> int:
+    if not re.fullmatch(r"\d{1,5}", text) or not 0 < int(text) < 65536:
+        how = "one port each, no ranges" if "-" in text else "a number from 1 to 65535"
+        raise ValueError(f"{raw!r}: {text!r} is not a port; {how}, as in 127.0.0.1::3001 (the engine picks the outer one)")
+    return int(text)
+
+
+def environment(raw: Sequence[Any] | Mapping[str, Any]) -> dict[str, str]:
+    """NAME=VALUE lines, or a mapping, as a mapping of strings."""
+    if isinstance(raw, Mapping):
+        return {name: _text(value) for name, value in raw.items()}
+    pairs = {}
+    for entry in raw:
+        name, equals, value = str(entry).partition("=")
+        if not equals:
+            raise ValueError(f"{entry!r} has no value; write {name}=VALUE, or {name}=${{{name}}} to pass it on")
+        pairs[name] = value
+    return pairs
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
