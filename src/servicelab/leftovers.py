@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
-import os
-import re
 from collections.abc import Iterator
 
 import docker
 
-LABEL = "servicelab.learner"
-
-
-def learner() -> str:
-    """Whose stacks these are, in the form that container names and labels take."""
-    name = os.environ.get("SERVICELAB_LEARNER") or os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
-    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "learner"
+from servicelab.client import connect
+from servicelab.containers import LEARNER
+from servicelab.errors import EngineError
 
 
 def remove(learner: str, *, images: bool = False) -> list[str]:
-    """Remove every container, network and volume that carries the label of ``learner``, and with ``images`` also what was
-    built for it; the layers stay in the build cache. Gives the names of what is gone; without an engine, nothing.
+    """Remove every container, network and volume of ``learner``, and with ``images`` also what was built for them.
+
+    The layers of the images stay in the build cache. Gives the names of what is gone: none where no engine answers.
     """
     try:
-        client = docker.from_env()
-    except docker.errors.DockerException:
+        client = connect()
+    except EngineError:
         return []
-    mine = {"label": f"{LABEL}={learner}"}
+    mine = {"label": f"{LEARNER}={learner}"}
     gone: list[str] = []
     with contextlib.closing(client):
         for container in client.containers.list(all=True, filters=mine, ignore_removed=True):
@@ -42,11 +36,10 @@ def remove(learner: str, *, images: bool = False) -> list[str]:
             with _perhaps_gone():
                 volume.remove(force=True)
             gone.append(volume.name)
-        if images:
-            for tag in (tag for image in client.images.list() for tag in image.tags if tag.startswith(f"{learner}-")):
-                with _perhaps_gone():
-                    client.images.remove(tag, noprune=True)
-                gone.append(tag)
+        for image in client.images.list(filters=mine) if images else []:
+            with _perhaps_gone():
+                client.images.remove(image.id, force=True, noprune=True)
+            gone.append(", ".join(image.tags) or image.short_id)
     return gone
 
 

@@ -1,5 +1,7 @@
 """The lessons by number: found, run without a browser, copied for a learner.
 
+``root`` is everywhere the workspace (default: the one that this package is installed from).
+
 A learner works on ``work/NN-name.ipynb``, so that an update of the repository never meets their edits.
 """
 
@@ -15,11 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import leftovers, notebooks
-from .errors import LessonError
-
-#: The repository: this package is installed from it, editable.
-ROOT = Path(__file__).resolve().parents[2]
+from servicelab import leftovers, notebooks, settings
+from servicelab.errors import LessonError
 
 _NAME = re.compile(r"\d\d-[a-z0-9-]+")
 _LINES_SHOWN = 12
@@ -71,20 +70,27 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Run:
-    """A lesson that passed: how many code cells, in how many seconds."""
+    """How a run ended: its code cells, its seconds, and the ``error`` that stopped it (None: it passed)."""
 
     name: str
     cells: int
     seconds: float
+    error: notebooks.CellError | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the last cell was reached."""
+        return self.error is None
 
 
-def all_lessons(root: Path = ROOT) -> list[Lesson]:
+def all_lessons(root: Path | None = None) -> list[Lesson]:
     """Every lesson there is, in the order of their numbers."""
+    root = root or settings.root()
     names = sorted(path.stem for path in (root / "notebooks").glob("[0-9][0-9]-*.ipynb"))
     return [Lesson(name[:2], name, root) for name in names if _NAME.fullmatch(name)]
 
 
-def find(number: str, root: Path = ROOT) -> Lesson:
+def find(number: str, root: Path | None = None) -> Lesson:
     """The lesson ``number``: "2", "02" or its whole name."""
     wanted = number.removesuffix(".ipynb").zfill(2)
     there = all_lessons(root)
@@ -101,7 +107,7 @@ def find(number: str, root: Path = ROOT) -> Lesson:
 def run(
     number: str,
     *,
-    root: Path = ROOT,
+    root: Path | None = None,
     solution: bool = False,
     keep: bool = False,
     timeout: int = notebooks.CELL_TIMEOUT,
@@ -111,14 +117,14 @@ def run(
 
     The run works on a temporary copy and as a learner of its own, ``NAME-run``: what the person has open is not touched. Its
     containers, networks and volumes are removed at the end, unless ``keep``; its images stay, so the next run is warm.
-    ``timeout`` is in seconds and for each cell. Raises CellError, after having said so through ``echo``.
+    ``timeout`` is in seconds and for each cell. A cell that fails is told through ``echo`` and stands in ``Run.error``.
     """
     lesson = find(number, root)
-    source = lesson.solution if solution else lesson.notebook
-    kind = "solution" if solution else "lesson"
-    notebook = notebooks.read(source)
+    notebook = notebooks.read(lesson.solution if solution else lesson.notebook)
+    what = f"{'solution' if solution else 'lesson'} {lesson.number}"
     cells = len(notebooks.code_cells(notebook))
-    learner = f"{leftovers.learner()}-run"
+    learner = f"{settings.learner()}-run"
+    error = None
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="servicelab-") as folder:
@@ -130,18 +136,19 @@ def run(
                 watch=lambda cell, _: _tell(cell, echo),
             )
     except notebooks.CellError as failure:
-        echo(f"\n{failure}\n")
-        echo(f"{kind} {lesson.number}: failed in {time.monotonic() - started:.0f} s, at cell {failure.position} of {cells}")
-        raise
+        error = failure
     finally:
         if not keep:
             leftovers.remove(learner)
     seconds = time.monotonic() - started
-    echo(f"\n{kind} {lesson.number}: passed in {seconds:.0f} s, {cells} cells")
-    return Run(lesson.name, cells, seconds)
+    if error is None:
+        echo(f"\n{what}: passed in {seconds:.0f} s, {cells} cells")
+    else:
+        echo(f"\n{error}\n\n{what}: failed in {seconds:.0f} s, at cell {error.position} of {cells}")
+    return Run(lesson.name, cells, seconds, error)
 
 
-def learner_copy(number: str, *, lab: bool = False, root: Path = ROOT) -> Path:
+def learner_copy(number: str, *, lab: bool = False, root: Path | None = None) -> Path:
     """The learner's own copy of a lesson or its lab in work/, made on the first call and never overwritten."""
     lesson = find(number, root)
     source, copy = (lesson.lab, lesson.lab_work) if lab else (lesson.notebook, lesson.work)
@@ -152,7 +159,7 @@ def learner_copy(number: str, *, lab: bool = False, root: Path = ROOT) -> Path:
     return copy
 
 
-def restore(number: str, *, lab: bool = False, root: Path = ROOT) -> Path:
+def restore(number: str, *, lab: bool = False, root: Path | None = None) -> Path:
     """Bring the original back into work/. The learner's version is kept beside it as ``.bak``, ``.bak2`` and so on."""
     copy = learner_copy(number, lab=lab, root=root)
     lesson = find(number, root)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import nbclient
 import nbformat
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from .errors import LessonError
+from servicelab.errors import LessonError
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -53,7 +54,7 @@ def read(path: Path) -> Any:
         for n, cell in enumerate(raw["cells"], 1):
             cell.setdefault("id", f"cell-{n}")
         raw["nbformat_minor"] = max(5, raw["nbformat_minor"])
-        notebook = nbformat.v4.rejoin_lines(nbformat.from_dict(raw))
+        notebook = nbformat.reads(json.dumps(raw), as_version=4)
         nbformat.validate(notebook)
     except FileNotFoundError:
         raise LessonError(f"no notebook {path.name}", why=f"{path} is not there") from None
@@ -144,7 +145,8 @@ def play(
     clear(notebook)
     error, message, trace = "", "", ""
     try:
-        client.execute(env={**os.environ, **(env or {})})
+        # The kernel's own stderr has notes on its transport only; what a cell prints comes by another way.
+        client.execute(env={**os.environ, **(env or {})}, stderr=subprocess.DEVNULL)
     except CellExecutionError as failure:
         error, message = failure.ename, _plain(failure.evalue)
         trace = _trace(code_cells(notebook)[position - 1])
