@@ -1,0 +1,93 @@
+"""Images of our own services: built when their source changed, from a base that is here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import docker
+from docker.utils.build import exclude_paths
+
+from servicelab.compose import Build
+from servicelab.engine.spec import CONTEXT, fingerprint
+from servicelab.errors import ImageError
+from servicelab.progress import Progress
+
+
+def base_images(build: Build) -> set[str]:
+    """The images that BUILD's Dockerfile starts from, its ARGs filled in; without its own stages."""
+    known = dict(build.args)
+    stages: set[str] = set()
+    found: set[str] = set()
+    for line in (build.context / build.dockerfile).read_text("utf-8").splitlines():
+        if match := re.match(r"ARG\s+(\w+)=(\S+)", line, re.I):
+            known.setdefault(match[1], match[2])
+        elif match := re.match(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", line, re.I):
+            image = re.sub(r"\$\{?(\w+)\}?", lambda name: known.get(name[1], ""), match[1])
+            if image not in stages and image != "scratch":
+                found.add(image)
+            if match[2]:
+                stages.add(match[2])
+    return found
+
+
+def context_hash(client: docker.DockerClient, build: Build) -> str:
+    """Changes when an image built from BUILD could change: its files, its arguments, its base."""
+    digest = hashlib.sha256()
+    for name in sorted(exclude_paths(str(build.context), _ignored(build.context), dockerfile=build.dockerfile)):
+        path = build.context / name
+        if path.is_file():
+            digest.update(f"{name}\0{path.stat().st_mode & 0o111}\0".encode())
+            digest.update(path.read_bytes())
+    bases = [client.api.inspect_image(image)["Id"] for image in sorted(base_images(build))]
+    return fingerprint([digest.hexdigest(), build.dockerfile, build.target, dict(build.args), bases])
+
+
+def built_image(
+    client: docker.DockerClient, build: Build, tag: str, labels: Mapping[str, str], progress: Progress, thing: str
+) -> str:
+    """The id of TAG, built now unless it is there and nothing changed. Raises `ImageError` with the step that failed."""
+    wanted = context_hash(client, build)
+    try:
+        image = client.api.inspect_image(tag)
+        if (image["Config"].get("Labels") or {}).get(CONTEXT) == wanted:
+            return str(image["Id"])
+    except docker.errors.ImageNotFound:
+        pass
+    step = ""
+    output: list[str] = []
+    events = client.api.build(
+        path=str(build.context),
+        dockerfile=build.dockerfile,
+        tag=tag,
+        buildargs=dict(build.args),
+        target=build.target,
+        labels={**labels, CONTEXT: wanted},
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    for event in events:
+        text = event.get("stream", "").rstrip()
+        if text.startswith("Step "):
+            step, output = text, []
+            progress(thing, "building: " + text.removeprefix("Step ")[:60])
+        elif text:
+            output.append(text)
+        if "error" in event:
+            raise ImageError(
+                f"the image of {thing} can't be built",
+                why=f"{step}\n" + "\n".join([*output[-12:], event["error"]]),
+                fix=f"mend {build.context.name}/{build.dockerfile} or what it copies, and call up() again",
+            )
+    return str(client.api.inspect_image(tag)["Id"])
+
+
+def _ignored(context: Path) -> list[str]:
+    try:
+        lines = (context / ".dockerignore").read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

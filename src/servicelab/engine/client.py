@@ -1,0 +1,75 @@
+"""Docker clients: one a thread, closed at the end, with the engine's errors in our words."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import docker
+import requests
+
+from servicelab.errors import EngineError
+from servicelab.settings import publish_address
+
+
+def connect(version: str | None = None) -> docker.DockerClient:
+    """A client of the engine that the Docker CLI would use. Raises `EngineError` where none answers."""
+    try:
+        return docker.from_env(version=version or "auto", timeout=60)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise EngineError(
+            "no Docker engine answers",
+            why=str(error.__cause__ or error),
+            fix="python3 start.py installs or starts one; `servicelab doctor` says what is wrong",
+        ) from None
+
+
+class Clients:
+    """A client for each thread that asks: the SDK's are not safe to share. ``close()`` closes them all."""
+
+    def __init__(self) -> None:
+        first = connect()
+        self._version = first.api._version
+        self._local = threading.local()
+        self._local.client = first
+        self._all = [first]
+
+    def get(self) -> docker.DockerClient:
+        """This thread's client."""
+        if not hasattr(self._local, "client"):
+            self._local.client = connect(self._version)
+            self._all.append(self._local.client)
+        return self._local.client
+
+    def close(self) -> None:
+        for client in self._all:
+            client.close()
+
+
+@contextmanager
+def clients() -> Iterator[Clients]:
+    """Clients for the threads of one block."""
+    pool = Clients()
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def reachable_address(client: docker.DockerClient) -> str:
+    """The host under which published ports are reached.
+
+    Raises `EngineError` for a remote engine, unless SERVICELAB_PUBLISH says where it may listen: by default ports are published
+    on its own loopback, where nobody here could reach them.
+    """
+    address = publish_address()
+    url = urlsplit(client.api.base_url)  # http+docker://localhost for a socket, …//localnpipe on Windows, …//ssh
+    remote = url.hostname not in ("localhost", "127.0.0.1", "::1", "localnpipe")
+    if remote and address == "127.0.0.1":
+        raise EngineError(
+            f"the engine at {url.hostname} is remote: its loopback is not this machine's",
+            fix="set SERVICELAB_PUBLISH to an address of the engine's machine that is reachable from here",
+        )
+    return address

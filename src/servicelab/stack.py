@@ -1,0 +1,134 @@
+"""What a notebook holds in its hand: a `Stack`, and the `Service`s in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docker
+
+from servicelab import compose, images, progress, settings
+from servicelab.engine import spec as containers
+from servicelab.engine.build import base_images
+from servicelab.engine.client import connect
+from servicelab.engine.stacks import Engine
+from servicelab.errors import ServicelabError
+from servicelab.service import Service
+
+
+class Stack:
+    """The services of one Compose file, as containers of this learner's own.
+
+    It belongs to the learner, not to this object: after a kernel restart ``Stack(name).up()`` finds what runs and goes on with it.
+
+    NAME: a file of compose/, without ``.yaml``. Raises `ComposeError` for a file that can't be carried out.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.file = settings.root() / "compose" / f"{name}.yaml"
+        self.learner = settings.learner()
+        self._load()
+        self.name = self._engine.application.name
+        self.project = self._engine.project
+        self._client: docker.DockerClient | None = None
+
+    def _load(self) -> None:
+        application = compose.load(self.file, settings.variables() | {"REGISTRY": settings.registry()})
+        self._engine = Engine(application, f"{self.learner}-{application.name}", self.learner)
+
+    @property
+    def client(self) -> docker.DockerClient:
+        """The Docker SDK's client, connected at first use."""
+        if self._client is None:
+            self._client = connect()
+        return self._client
+
+    @property
+    def application(self) -> compose.Application:
+        """What the Compose file says."""
+        return self._engine.application
+
+    def up(self, *, scale: Mapping[str, int] | None = None, remove_orphans: bool = False) -> None:
+        """Start what is not running, adopt what is, replace what changed; return when all are ready.
+
+        SCALE: replicas by service, in place of the file's. Called again it changes nothing. If it fails, nothing half-made stays.
+        """
+        for name in scale or {}:
+            self._known(name)
+        with progress.show(f"starting {self.name}", tuple(self.application.services)) as show:
+            self._provide_images(show)
+            self._engine.up(replicas=scale, remove_orphans=remove_orphans, progress=show)
+
+    def down(self, *, volumes: bool = False) -> None:
+        """Stop and remove the containers and networks; with VOLUMES the data as well."""
+        with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show:
+            self._engine.down(volumes=volumes, progress=show)
+
+    def reset(self) -> None:
+        """The first state again: data, edits and replicas as the file has them."""
+        with progress.show(f"resetting {self.name}", tuple(self.application.services)) as show:
+            self._engine.down(volumes=True, progress=show)
+            self._provide_images(show)
+            self._engine.up(progress=show)
+
+    def _provide_images(self, show: progress.Progress) -> None:
+        self._load()  # the file may have been edited since
+        registry = settings.registry()
+        wanted = {s.image for s in self.application.services.values() if s.image}
+        for service in self.application.services.values():
+            if service.build:
+                wanted |= base_images(service.build)
+        names = {image.removeprefix(f"{registry}/") for image in wanted if image.startswith(f"{registry}/")}
+        provided = images.ensure(names, progress=show)
+        if provided != registry:
+            settings.store({"REGISTRY": provided})
+            self._load()
+
+    def __getitem__(self, name: str) -> Service:
+        self._known(name)
+        return Service(self, name)
+
+    def __iter__(self) -> Iterator[Service]:
+        return (Service(self, name) for name in self.application.services)
+
+    @property
+    def services(self) -> list[str]:
+        """Names of the services."""
+        return list(self.application.services)
+
+    def _known(self, name: str) -> None:
+        if name not in self.application.services:
+            raise ServicelabError(f"{self.name} has no service {name!r}", fix=f"it has: {', '.join(self.application.services)}")
+
+    def load(self, service: str, path: str = "/", *, rate: float, seconds: float, **options: Any) -> Any:
+        """Open-loop traffic at RATE requests/s for SECONDS on SERVICE's PATH. Returns the run at once: see `servicelab.traffic.load`."""
+        from servicelab.traffic import load
+
+        return load(self[service].url + path, rate=rate, seconds=seconds, **options)
+
+    def status(self) -> list[dict[str, Any]]:
+        """A row for each container: service, number, state (running, exited, paused…), health, exit code, and whether it was edited."""
+        return [row for service in self for row in service.status()]
+
+    def __repr__(self) -> str:
+        rows = self.status()
+        if not rows:
+            return f"{self.name}: not running. Services: {', '.join(self.services)}"
+        lines = [f"{self.name} ({self.project})"]
+        for row in rows:
+            edited = ", edited" if row["edited"] else ""
+            lines.append(f"  {row['name']:<20} {row['state']}{edited}")
+        return "\n".join(lines)
+
+
+def remove_project(client: docker.DockerClient, project: str) -> None:
+    """Remove all that PROJECT left on the engine: containers, networks, volumes and built images. For clean-up by label."""
+    label = {"label": f"{containers.PROJECT}={project}"}
+    for container in client.containers.list(all=True, filters=label, ignore_removed=True):
+        container.remove(v=True, force=True)
+    for network in client.networks.list(filters=label):
+        network.remove()
+    for volume in client.volumes.list(filters=label):
+        volume.remove(force=True)
+    for image in client.images.list(filters=label):
+        client.images.remove(image.id, force=True)
