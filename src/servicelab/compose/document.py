@@ -90,7 +90,7 @@ def _construct(
         for key_node, value_node in node.value:
             name = str(key_node.value)
             lines[(*key, name)] = key_node.start_mark.line + 1
-            if own.count(name) > 1:
+            if name in mapping and own.count(name) > 1:
                 raise document.error(f"`{name}` is there twice", (*key, name), fix="delete one of them")
             mapping[name] = _construct(loader, value_node, (*key, name), document, lines, variables)
         return mapping

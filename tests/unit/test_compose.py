@@ -1,0 +1,177 @@
+"""The loader: each supported key in its common forms, and one clear error for whatever can't be carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from servicelab.compose import Application, Build, Dependency, Healthcheck, Mount, Port, Service, load
+from servicelab.errors import ComposeError
+
+
+def application(tmp_path: Path, text: str, **variables: str) -> Application:
+    path = tmp_path / "shop.yaml"
+    path.write_text(dedent(text), "utf-8")
+    return load(path, variables)
+
+
+def service(tmp_path: Path, body: str, **variables: str) -> Service:
+    lines = "".join(f"    {line}\n" for line in dedent(body).strip().splitlines())
+    head = "name: shop\nvolumes: {data: }\nnetworks: {back: {internal: true}}\nservices:\n  web:\n"
+    return application(tmp_path, f"{head}    image: web:1\n{lines}", **variables).services["web"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "wanted"),
+    [
+        ("command: serve --port 80 'a b'", "command", ("serve", "--port", "80", "a b")),
+        ("command: [serve, '80']", "command", ("serve", "80")),
+        ("entrypoint: [/bin/run]", "entrypoint", ("/bin/run",)),
+        ("environment: {A: 1, B: true, C: }", "environment", {"A": "1", "B": "true", "C": ""}),
+        ("environment: [A=1, B=x=y]", "environment", {"A": "1", "B": "x=y"}),
+        ("ports: [3001]", "ports", (Port(3001),)),
+        ('ports: ["127.0.0.1::3001"]', "ports", (Port(3001),)),
+        ('ports: ["8080:80/udp"]', "ports", (Port(80, 8080, protocol="udp"),)),
+        ('ports: ["127.0.0.1:8080:80"]', "ports", (Port(80, 8080),)),
+        ("ports: [{target: 80, published: 8080}]", "ports", (Port(80, 8080),)),
+        ("expose: [80]", "expose", ("80",)),
+        ("networks: [back]", "networks", {"back": ()}),
+        ("networks: {back: {aliases: [db]}}", "networks", {"back": ("db",)}),
+        ("volumes: [data:/data:ro]", "mounts", (Mount("volume", "/data", "data", read_only=True),)),
+        ("volumes: [{type: volume, source: data, target: /data}]", "mounts", (Mount("volume", "/data", "data"),)),
+        ("volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m}}]", "mounts", (Mount("tmpfs", "/t", size=2**20),)),
+        ("tmpfs: /run", "mounts", (Mount("tmpfs", "/run"),)),
+        ("tmpfs: [/run:size=64k]", "mounts", (Mount("tmpfs", "/run", size=65536),)),
+        ("healthcheck: {test: curl x}", "healthcheck", Healthcheck(("CMD-SHELL", "curl x"))),
+        ("healthcheck: {disable: true}", "healthcheck", Healthcheck(("NONE",))),
+        (
+            "healthcheck: {test: [CMD, x], interval: 1m30s, timeout: 500ms, start_period: 2s, retries: 3}",
+            "healthcheck",
+            Healthcheck(("CMD", "x"), 90.0, 0.5, 2.0, 3),
+        ),
+        ("init: false", "init", False),
+        ("user: '1000'", "user", "1000"),
+        ("read_only: true", "read_only", True),
+        ("cap_drop: [ALL]", "cap_drop", ("ALL",)),
+        ("security_opt: ['no-new-privileges:true']", "security_opt", ("no-new-privileges:true",)),
+        ("stop_grace_period: 1m", "stop_grace_period", 60.0),
+        ("restart: on-failure:3", "restart", "on-failure:3"),
+        ("deploy: {replicas: 3}", "replicas", 3),
+        ("deploy: {resources: {limits: {memory: 256m, cpus: '0.5'}}}", "memory", 256 * 2**20),
+        ("deploy: {resources: {limits: {memory: 256m, cpus: '0.5'}}}", "cpus", 0.5),
+        ("mem_limit: 1g", "memory", 2**30),
+        ("labels: [a=b]", "labels", {"a": "b"}),
+    ],
+)
+def test_short_forms_in_their_long_one(tmp_path: Path, body: str, field: str, wanted: object) -> None:
+    assert getattr(service(tmp_path, body), field) == wanted
+
+
+def test_init_is_on_and_ports_are_on_loopback_by_default(tmp_path: Path) -> None:
+    found = service(tmp_path, "ports: [80]")
+    assert found.init
+    assert found.ports[0].host_ip == "127.0.0.1"
+    assert found.ports[0].published is None
+
+
+def test_build_depends_on_and_anchors(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "Dockerfile").touch()
+    found = application(
+        tmp_path,
+        """
+        name: shop
+        x-common: &common {environment: {A: "1"}, init: false}
+        services:
+          db: {image: db}
+          seed: {image: db}
+          web:
+            <<: *common
+            init: true
+            build: {context: web, args: {REGISTRY: here}}
+            depends_on: {db: {condition: service_healthy}, seed: {condition: service_completed_successfully}}
+        """,
+    )
+    web = found.services["web"]
+    assert web.build == Build(tmp_path / "web", "Dockerfile", {"REGISTRY": "here"})
+    assert web.environment == {"A": "1"}
+    assert web.init
+    assert web.depends_on["db"] == Dependency("service_healthy")
+    assert found.jobs == {"seed"}
+    assert found.order[-1] == "web"
+
+
+def test_env_file_is_below_environment(tmp_path: Path) -> None:
+    (tmp_path / "web.env").write_text("# a comment\nA=file\nB=file\n", "utf-8")
+    assert service(tmp_path, "env_file: web.env\nenvironment: {A: own}").environment == {"A": "own", "B": "file"}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("$A", "1"),
+        ("${A}", "1"),
+        ("${B:-two}", "two"),
+        ("${EMPTY:-two}", "two"),
+        ("${EMPTY-two}", ""),
+        ("${B:-${A}}", "1"),
+        ("${A:+set}", "set"),
+        ("${B+set}", ""),
+        ("$$A", "$A"),
+    ],
+)
+def test_interpolation(tmp_path: Path, text: str, wanted: str) -> None:
+    assert service(tmp_path, f'user: "x{text}"', A="1", EMPTY="").user == f"x{wanted}"
+
+
+def test_scalars_are_yaml_1_2(tmp_path: Path) -> None:
+    assert service(tmp_path, "environment: {A: on, B: 22:22}").environment == {"A": "on", "B": "22:22"}
+
+
+BAD = {
+    "an unknown key": ("services: {web: {image: x, comand: y}}", 2, "did you mean `command`?"),
+    "a key that we don't carry out": ("services: {web: {image: x, privileged: true}}", 2, "not carried out"),
+    "an unknown key below": ("services: {web: {image: x, healthcheck: {start_interval: 1s}}}", 2, "not carried out"),
+    "an undefined service": ("services: {web: {image: x, depends_on: [dbb]}, db: {image: y}}", 2, "did you mean 'db'?"),
+    "a circle": ("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a]}", 0, "in a circle"),
+    "a bad duration": ("services:\n  a:\n    image: x\n    stop_grace_period: ten", 5, "not a duration"),
+    "a bad port": ("services:\n  a:\n    image: x\n    ports: ['127.0.0.1::99999']", 5, "not a port"),
+    "a range of ports": ("services:\n  a:\n    image: x\n    ports: ['3000-3005:3000-3005']", 5, "no ranges"),
+    "a missing variable": ("services:\n  a:\n    image: ${NONE:?say which}", 4, "say which"),
+    "a variable that is not set": ("services:\n  a:\n    image: x${NONE}", 4, "${NONE:-…}"),
+    "a YAML error": ("services:\n  a: [1", 3, "is not YAML"),
+    "a key twice": ("services:\n  a: {image: x}\n  a: {image: y}", 4, "there twice"),
+    "no image": ("services:\n  a: {command: x}", 3, "neither `image` nor `build`"),
+    "a build that is not there": ("services:\n  a: {build: nowhere}", 3, "no Dockerfile in nowhere"),
+    "a folder of this machine": ("services:\n  a: {image: x, volumes: ['.:/app']}", 3, "not a named one"),
+    "an undefined volume": ("services:\n  a: {image: x, volumes: ['d:/app']}", 3, "names the volume 'd'"),
+    "an undefined network": ("services:\n  a: {image: x, networks: [n]}", 3, "names the network 'n'"),
+    "a wrong type": ("services:\n  a: {image: x, environment: 5}", 3, "environment"),
+    "a bad size": ("services:\n  a:\n    image: x\n    mem_limit: much", 5, "not a size"),
+    "no services": ("services: {}", 0, "no services"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_error(tmp_path: Path, case: str) -> None:
+    text, line, said = BAD[case]
+    with pytest.raises(ComposeError) as caught:
+        application(tmp_path, "name: shop\n" + text)
+    error = caught.value
+    assert error.file == "shop.yaml"
+    assert said in str(error)
+    if line:
+        assert error.line == line
+
+
+def test_a_missing_file_names_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").touch()
+    with pytest.raises(ComposeError, match="other"):
+        load(tmp_path / "shop.yaml", {})
+
+
+def test_a_file_without_a_name(tmp_path: Path) -> None:
+    with pytest.raises(ComposeError, match="begin the file with `name: shop`"):
+        application(tmp_path, "services: {a: {image: x}}")
