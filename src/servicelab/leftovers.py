@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import docker
 
-from servicelab.client import connect
-from servicelab.containers import LEARNER
+from servicelab.engine.client import connect
+from servicelab.engine.removal import remove_container
+from servicelab.engine.spec import LEARNER
 from servicelab.errors import EngineError
 
 
@@ -25,8 +26,7 @@ def remove(learner: str, *, images: bool = False) -> list[str]:
     gone: list[str] = []
     with contextlib.closing(client):
         for container in client.containers.list(all=True, filters=mine, ignore_removed=True):
-            with _perhaps_gone():
-                container.remove(force=True, v=True)
+            remove_container(client, container.id)
             gone.append(container.name)
         for network in client.networks.list(filters=mine):
             with _perhaps_gone():
