@@ -1,0 +1,37 @@
+"""Other services, asked over HTTP. Each can be slow, wrong or gone, and none of that may take us with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import urllib3
+from flask import g
+
+from .errors import ApiError
+
+# Seconds. A connection takes a millisecond or never happens; an answer may take work.
+TIMEOUT = urllib3.Timeout(connect=0.25, read=2.0)
+
+
+class Peer:
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self._url = url
+        self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=False, maxsize=4, block=True)
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """The JSON at ``path``, or None where the peer says 404. Every other answer, and none, is an ApiError of 502 to 504."""
+        headers = {"X-Request-ID": g.request_id, "X-Caller": str(__package__)}
+        try:
+            response = self._pool.request("GET", self._url + path, headers=headers)
+            if response.status == 404:
+                return None
+            if response.status == 200:
+                return response.json()
+        except urllib3.exceptions.ReadTimeoutError:
+            raise ApiError(504, "peer_timeout", f"{self.name} did not answer within {TIMEOUT.read_timeout} s") from None
+        except urllib3.exceptions.HTTPError:
+            raise ApiError(503, "peer_unavailable", f"{self.name} can't be reached") from None
+        except ValueError:
+            raise ApiError(502, "peer_failed", f"{self.name} answered with something that is not JSON") from None
+        raise ApiError(502, "peer_failed", f"{self.name} answered with {response.status}")

@@ -1,0 +1,39 @@
+"""What we promise, and what we need of others: neither needs another service to run."""
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+SERVICES = Path(__file__).parents[2]
+EXPECTED = [
+    pytest.param(interaction, id=f"{path.stem}: {interaction['description']}")
+    for path in sorted((SERVICES / "orders/contracts/expects").glob("*.json"))
+    for interaction in json.loads(path.read_text(encoding="utf-8"))["interactions"]
+]
+
+
+def conforms(document, schema):
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(document)
+
+
+def published(name):
+    return json.loads((SERVICES / "orders/contracts" / name).read_text(encoding="utf-8"))
+
+
+def test_we_answer_as_we_publish(client, orders):
+    made = client.post("/orders", json={"user_id": 1, "product_id": 1, "quantity": 1}).json
+    conforms(made, published("order.json"))
+    conforms(client.get(f"/orders/{made['id']}?expand=user,product").json, published("order.json"))
+    conforms(client.get("/orders?limit=1").json["orders"][0], published("order.json"))
+    conforms(client.get("/orders/0").json, published("error.json"))
+    conforms(client.get("/health").json, published("health.json"))
+    orders.down = True
+    conforms(client.get("/health").json, published("health.json"))
+
+
+@pytest.mark.parametrize("interaction", EXPECTED)
+def test_what_our_tests_let_peers_answer_is_what_we_expect_of_them(interaction):
+    conforms(interaction["response"]["example"], interaction["response"]["schema"])

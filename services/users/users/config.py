@@ -1,0 +1,24 @@
+"""The configuration: from the environment, and from nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class ConfigError(Exception):
+    """Something has to be set before this service can run."""
+
+
+@dataclass(frozen=True)
+class Config:
+    mongo_url: str
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Config:
+        missing = [name for name in ("MONGO_URL",) if not environ.get(name)]
+        if missing:
+            raise ConfigError(f"users: set {', '.join(missing)} in the environment: missing, and without a default")
+        return cls(mongo_url=environ["MONGO_URL"], log_level=environ.get("LOG_LEVEL", "INFO").upper())
