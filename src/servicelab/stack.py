@@ -8,7 +8,6 @@ from typing import Any
 import docker
 
 from servicelab import compose, images, progress, settings
-from servicelab.engine import spec as containers
 from servicelab.engine.build import base_images
 from servicelab.engine.client import connect
 from servicelab.engine.stacks import Engine
@@ -79,7 +78,7 @@ class Stack:
             if service.build:
                 wanted |= base_images(service.build)
         names = {image.removeprefix(f"{registry}/") for image in wanted if image.startswith(f"{registry}/")}
-        provided = images.ensure(names, progress=show)
+        provided = images.ensure(names, registry=registry, progress=show)
         if provided != registry:
             settings.store({"REGISTRY": provided})
             self._load()
@@ -119,16 +118,3 @@ class Stack:
             edited = ", edited" if row["edited"] else ""
             lines.append(f"  {row['name']:<20} {row['state']}{edited}")
         return "\n".join(lines)
-
-
-def remove_project(client: docker.DockerClient, project: str) -> None:
-    """Remove all that PROJECT left on the engine: containers, networks, volumes and built images. For clean-up by label."""
-    label = {"label": f"{containers.PROJECT}={project}"}
-    for container in client.containers.list(all=True, filters=label, ignore_removed=True):
-        container.remove(v=True, force=True)
-    for network in client.networks.list(filters=label):
-        network.remove()
-    for volume in client.volumes.list(filters=label):
-        volume.remove(force=True)
-    for image in client.images.list(filters=label):
-        client.images.remove(image.id, force=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 
 from servicelab.compose import Build, Network, Service, Volume
-from servicelab.engine import ready
+from servicelab.engine import networks, ready
 from servicelab.engine import spec as c
 from servicelab.engine.build import built_image
 from servicelab.engine.client import Clients, reachable_address
@@ -45,6 +45,7 @@ class Convergence:
         self.address = reachable_address(pool.get())
         self.tasks = Tasks()
         self.images: dict[str, str] = {}
+        self.networks: dict[str, str] = {}
         self.found: dict[str, dict[int, dict[str, Any]]] = {}
         self.orphans: list[dict[str, Any]] = []
         self.created: list[tuple[str, str]] = []  # (kind, id or name), to be removed again if this fails
@@ -69,9 +70,9 @@ class Convergence:
 
     def _plan(self, client: docker.DockerClient) -> None:
         filters = {"label": f"{c.PROJECT}={self.project}"}
-        there = {n["Name"] for n in client.api.networks(filters=filters)}
+        self.networks = networks.settle(client, self.project)
         for name, network in self.application.networks.items():
-            if f"{self.project}_{name}" not in there:
+            if f"{self.project}_{name}" not in self.networks:
                 self.tasks.add(("network", name), partial(self._create_network, name, network))
         volumes = {v["Name"]: v for v in client.api.volumes(filters=filters)["Volumes"] or []}
         for name, volume in self.application.volumes.items():
@@ -109,14 +110,15 @@ class Convergence:
 
     def _create_network(self, name: str, network: Network) -> None:
         full = f"{self.project}_{name}"
-        self.pool.get().api.create_network(
+        made = self.pool.get().api.create_network(
             full,
             driver="bridge",
             check_duplicate=True,
             internal=network.internal,
             labels={**self.engine.labels, **network.labels, c.NETWORK: name},
         )
-        self._made("network", full)
+        self._made("network", made["Id"])
+        self.networks[full] = made["Id"]
 
     def _prepare_volume(self, name: str, volume: Volume, there: dict[str, Any] | None) -> None:
         """A database keeps the password that its data was made with: data of another checkout's passwords is of no use here."""
@@ -168,9 +170,7 @@ class Convergence:
         client, thing = self.pool.get(), _thing(service, number, self.replicas[service.name])
         wanted = c.config_hash(service, self.images[service.name])
         there = self.found.get(service.name, {}).get(number)
-        if there is not None and (
-            there["Labels"].get(c.CONFIG_HASH) != wanted or there["State"] in ("created", "dead", "removing")
-        ):
+        if there is not None and not self._is_good(there, service, wanted):
             self.progress(thing, "replacing")
             remove(self.pool, there, thing, self.progress)
             there = None
@@ -184,26 +184,51 @@ class Convergence:
         container = there["Id"] if there else self._create(client, service, number)
         self.progress(thing, "starting")
         try:
-            client.api.start(container)
+            self._once_more(partial(client.api.start, container))
         except docker.errors.APIError as error:
             raise _not_started(service, error) from None
 
-    def _create(self, client: docker.DockerClient, service: Service, number: int) -> str:
-        options: dict[str, Any] = {
-            "project": self.project,
-            "image_id": self.images[service.name],
-            "labels": self.engine.labels,
-            "address": self.address,
-        }
+    def _is_good(self, there: dict[str, Any], service: Service, wanted: str) -> bool:
+        """Whether a container can be kept: made for what the file says, whole, and on the networks that are there now."""
+        now = {self.networks.get(f"{self.project}_{name}") for name in service.networks}
+        made_for_this = there["Labels"].get(c.CONFIG_HASH) == wanted
+        return made_for_this and there["State"] not in ("created", "dead", "removing") and now <= networks.attached(there)
+
+    def _once_more(self, act: Callable[[], Any]) -> Any:
+        """ACT; where two networks have one name, after making it one."""
         try:
-            container = c.create(client, service, number, **options)
+            return act()
         except docker.errors.APIError as error:
-            if error.status_code != 409:
-                raise _not_started(service, error) from None
-            # a killed kernel's last request can still have been carried out after we looked
-            remove_container(client, c.container_name(self.project, service.name, number))
-            container = c.create(client, service, number, **options)
-        self._made("container", container)
+            if not networks.is_ambiguous(error):
+                raise
+            networks.settle(self.pool.get(), self.project)
+            return act()
+
+    def _create(self, client: docker.DockerClient, service: Service, number: int) -> str:
+        make = partial(
+            c.create,
+            client,
+            service,
+            number,
+            project=self.project,
+            image_id=self.images[service.name],
+            labels=self.engine.labels,
+            address=self.address,
+        )
+        try:
+            try:
+                container = make()
+            except docker.errors.APIError as error:
+                if error.status_code != 409:
+                    raise
+                # a killed kernel's last request can still have been carried out after we looked
+                remove_container(client, c.container_name(self.project, service.name, number))
+                container = make()
+            self._made("container", container)
+            for network in list(service.networks)[1:]:  # before start; API 1.41 takes one network only at create
+                self._once_more(partial(c.connect, client, container, service, network, project=self.project))
+        except docker.errors.APIError as error:
+            raise _not_started(service, error) from None
         summary = {"Id": container, "State": "created", "Status": "", "Labels": {c.NUMBER: str(number)}}
         self.found.setdefault(service.name, {})[number] = summary
         return container
@@ -225,7 +250,8 @@ class Convergence:
         self.progress(thing, "ready")
 
     def _check_running(self, client: docker.DockerClient) -> None:
-        """Whatever ended while the others started."""
+        """Whatever ended while the others started, and what came late from a kernel that was killed."""
+        networks.settle(client, self.project)
         running = {s["Id"]: s["State"] for s in self.engine.find(client)}
         for name, numbers in self.found.items():
             for number, summary in numbers.items():

@@ -66,9 +66,9 @@ def create(
     labels: Mapping[str, str],
     address: str,
 ) -> str:
-    """Create replica NUMBER (from 1) of SERVICE, connected to its networks, not started. Returns its id."""
+    """Create replica NUMBER (from 1) of SERVICE, on the first of its networks, not started. Returns its id."""
     api = client.api
-    first, *others = service.networks or ["none"]
+    first = next(iter(service.networks), "none")
     mounts = [
         docker.types.Mount(m.target, f"{project}_{m.source}", read_only=m.read_only)
         if m.type == "volume"
@@ -115,9 +115,12 @@ def create(
         if first == "none"
         else api.create_networking_config({f"{project}_{first}": _endpoint(client, service, first)}),
     )["Id"]
-    for network in others:  # before start; API 1.41 takes one network only at create
-        api.connect_container_to_network(container, f"{project}_{network}", aliases=_aliases(service, network))
     return container
+
+
+def connect(client: docker.DockerClient, container_id: str, service: Service, network: str, *, project: str) -> None:
+    """Put a container of SERVICE on one more NETWORK."""
+    client.api.connect_container_to_network(container_id, f"{project}_{network}", aliases=_aliases(service, network))
 
 
 def _aliases(service: Service, network: str) -> list[str]:
