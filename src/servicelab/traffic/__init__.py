@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from servicelab.traffic.chart import Comparison
 from servicelab.traffic.errors import TrafficError
 from servicelab.traffic.plan import Body, Target, make_plan
+from servicelab.traffic.results import Results
 from servicelab.traffic.run import Run
 from servicelab.traffic.tally import Bucket, Counts, Tally
 
-__all__ = ["Bucket", "Counts", "Run", "Tally", "TrafficError", "load"]
+__all__ = ["Bucket", "Comparison", "Counts", "Run", "Tally", "TrafficError", "compare", "load"]
 
 
 def load(
@@ -56,3 +58,11 @@ def load(
         connections=connections, keep_alive=keep_alive, arrivals=arrivals, seed=seed, ids=ids,
     )  # fmt: skip
     return Run(plan, title)
+
+
+def compare(*runs: Results, **labelled: Results) -> Comparison:
+    """Draw runs over each other: failures over time, and latency by percentile. ``compare(before=one, after=two)`` names them."""
+    named = {f"{number}: {run.title}": run for number, run in enumerate(runs, 1)} | labelled
+    if not named:
+        raise TrafficError("there is nothing to compare", fix="compare(before=one, after=two)")
+    return Comparison(named)

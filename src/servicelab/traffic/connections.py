@@ -148,10 +148,6 @@ class Connections:
         self.queued = 0
         self.own_errors: set[str] = set()
 
-    @property
-    def open(self) -> int:
-        return sum(host.open for host in self.hosts)
-
     def submit(self, exchange: Exchange) -> None:
         """Send it on an idle connection, else a new one, else as soon as one is free."""
         host = exchange.host

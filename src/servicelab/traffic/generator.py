@@ -4,9 +4,9 @@
 and the end of stdin (the parent is gone) ends the process. stdout gets JSON lines:
 
     {"started": unix time}
-    {"elapsed": s, "sent": n, "open": connections, "outcomes": [[bucket, request, outcome, count, slowest µs], …],
+    {"elapsed": s, "sent": n, "queued": n, "outcomes": [[bucket, request, outcome, count, slowest µs], …],
      "latencies": [[request, µs, count], …], "lateness": [[µs, count], …]}     every 100 ms: what is new
-    {"done": {"seconds": s, "cpu": s, "retries": n, "queued": n, "own_errors": […]}}  or  {"failed": {"what": …, "why": …}}
+    {"done": {"seconds": s, "cpu": s, "retries": n, "own_errors": […]}}  or  {"failed": {"what": …, "why": …}}
 
 A request belongs to the bucket (100 ms) in which it was *meant* to be sent, and its latency counts from that moment. A
 generator that waits for a slow answer before it sends the next request would leave out just the requests that suffered
@@ -94,7 +94,7 @@ class Generator:
         pool = self.pool
         self.emit({"done": {
             "seconds": self.loop.time() - self.start, "cpu": time.process_time() - cpu, "retries": pool.retries,
-            "queued": pool.queued, "own_errors": sorted(pool.own_errors),
+            "own_errors": sorted(pool.own_errors),
         }})  # fmt: skip
 
     def stop(self) -> None:
@@ -168,7 +168,7 @@ class Generator:
         self.emit({
             "elapsed": self.loop.time() - self.start,
             "sent": self.sent,
-            "open": self.pool.open,
+            "queued": self.pool.queued,
             "outcomes": [[*key, *row] for key, row in self.outcomes.items()],
             "latencies": [[*key, count] for key, count in self.latencies.items()],
             "lateness": list(self.lateness.items()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,6 +97,8 @@ def make_plan(
         raise TrafficError(f"connections={connections!r} leaves nothing to send on", fix="at least 1")
     bases = (base,) if isinstance(base, str) else tuple(base)
     requests = tuple(_requests(target, bases, method, dict(headers or {}), body))
+    if len({request.name for request in requests}) < len(requests):  # the same path on several hosts
+        requests = tuple(replace(request, name=f"{request.method} {request.urls[0]}") for request in requests)
     ranges = {"id": ids} if isinstance(ids, range) else dict(ids)
     for name, values in ranges.items():
         if not values or values.step != 1:

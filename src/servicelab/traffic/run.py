@@ -16,20 +16,16 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import IO, Any, Self
 
+from servicelab.traffic import chart, view
 from servicelab.traffic.errors import TrafficError
 from servicelab.traffic.plan import Plan
-from servicelab.traffic.tally import BUCKET, Bucket, Tally, new_histogram
-
-LATE = 0.010
-"""Seconds behind its time from which a request counts as sent late."""
-
-LATE_SHARE = 0.01
-"""Share of late requests from which the generator, and not the service, was the limit."""
+from servicelab.traffic.results import Results
+from servicelab.traffic.summary import one_line
 
 STARTS_WITHIN = 30.0
 
 
-class Run(Tally):
+class Run(Results):
     """One run of traffic. Its numbers are right at any time; ``await run`` or ``run.wait()`` for the last ones.
 
     Beside the counts of :class:`Counts` and the latencies of :class:`Tally` (ms):
@@ -43,53 +39,42 @@ class Run(Tally):
     """
 
     def __init__(self, plan: Plan, title: str = "") -> None:
-        super().__init__()
-        self.plan = plan
-        self.title = title or plan.requests[0].name
-        self.lateness = new_histogram()
-        self.marks: list[tuple[float, str]] = []
-        self.sent = 0
-        self.retries = 0
-        self.generator_cpu = 0.0
-        self._lock = threading.RLock()
-        self._timeline: list[Bucket] = []
-        self._tallies = [Tally() for _ in plan.requests]
+        super().__init__(plan, title)
         self._began = time.time()
-        self._seconds = 0.0
-        self._late = 0
-        self._queued = 0
-        self._own_errors: list[str] = []
         self._watchers: list[Callable[[], None]] = []
+        self._live: view.LiveChart | None = None
         self._started = threading.Event()
-        self._ended: Future[None] = Future()
-        self._ended.set_running_or_notify_cancel()
+        self._finished: Future[None] = Future()
+        self._finished.set_running_or_notify_cancel()
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = _start_generator(plan, self._complaints)
         threading.Thread(target=self._read, name="servicelab-traffic", daemon=True).start()
         # What the next line of a cell breaks has to be broken under traffic.
         self._started.wait(STARTS_WITHIN)
-        if self._ended.done():
-            self._ended.result()
+        if self._finished.done():
+            self._finished.result()
 
     # -- waiting and stopping
 
     @property
     def running(self) -> bool:
-        return not self._ended.done()
+        return not self._finished.done()
 
     def wait(self, timeout: float | None = None) -> Self:
         """Block until the last request has ended. Raises TimeoutError, and TrafficError where the generator died."""
         try:
-            self._ended.result(timeout)
+            self._finished.result(timeout)
         except KeyboardInterrupt:
             self._end_sending()
             raise
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
-        """As :meth:`wait`, but other things go on: in a notebook, buttons act meanwhile."""
+        """As :meth:`wait`, but other things go on: in a notebook, buttons act meanwhile, and the chart grows."""
+        if not self.ended and self._live is None:
+            self._live = view.show_while_waiting(self)
         try:
-            yield from asyncio.shield(asyncio.wrap_future(self._ended)).__await__()
+            yield from asyncio.shield(asyncio.wrap_future(self._finished)).__await__()
         except asyncio.CancelledError:
             self._end_sending()
             raise
@@ -118,22 +103,7 @@ class Run(Tally):
     @property
     def elapsed(self) -> float:
         """Seconds since the first request was due; of a run that has ended: until its last one ended."""
-        return self._seconds if self._ended.done() else max(0.0, time.time() - self._began)
-
-    @property
-    def rate(self) -> float:
-        """Answers per second."""
-        with self._lock:
-            return (self.requests - self.errors) / self._seconds if self._seconds else 0.0
-
-    @property
-    def timeline(self) -> list[Bucket]:
-        with self._lock:
-            return list(self._timeline)
-
-    @property
-    def by_request(self) -> dict[str, Tally]:
-        return dict(zip((request.name for request in self.plan.requests), self._tallies, strict=True))
+        return self.seconds if self._finished.done() else max(0.0, time.time() - self._began)
 
     def mark(self, label: str) -> float:
         """Put a labelled moment on the chart: now. Returns it, in seconds since the start."""
@@ -143,27 +113,17 @@ class Run(Tally):
         self._tell()
         return now
 
-    def failed_between(self, start: float, end: float) -> int:
-        """How many requests failed of those meant to be sent from start to end (s since the run's start; to 0.1 s)."""
-        first, last = int(start / BUCKET + 1e-9), int(end / BUCKET + 1e-9)
-        return sum(bucket.failed for bucket in self.timeline[max(0, first) : last + 1])
-
-    @property
-    def limited(self) -> str:
-        """Why the generator, and not the service, was the limit; empty where it was not."""
-        reasons = []
-        with self._lock:
-            if self._late > LATE_SHARE * max(1, self.sent):
-                reasons.append(f"{self._late:,} of {self.sent:,} requests were sent more than {LATE * 1000:.0f} ms late")
-            if self._queued:
-                reasons.append(f"{self._queued:,} had to wait for one of {self.plan.connections:,} connections")
-            reasons += self._own_errors
-        return "; ".join(reasons)
-
     def __repr__(self) -> str:
-        from servicelab.traffic.summary import one_line
-
         return one_line(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """The chart: of a run that goes on, as a widget that grows; of one that has ended, as SVG."""
+        if not self.ended and view.kernel_shell() is not None:
+            self._live = view.LiveChart(self)
+            return self._live.bundle()
+        if self._live is not None and self._live.cell == getattr(view.kernel_shell(), "execution_count", None):
+            self._live.clear()
+        return {"text/plain": repr(self), "image/svg+xml": chart.one_run(self)}
 
     # -- what the generator reports
 
@@ -180,10 +140,10 @@ class Run(Tally):
             elif "failed" in report:
                 failure = TrafficError(report["failed"]["what"], why=report["failed"]["why"])
             elif "done" in report:
-                self._take_end(report["done"])
+                self.take_end(report["done"])
                 done = True
             else:
-                self._take(report)
+                self.take(report)
                 self._tell()
         code = self._process.wait()
         if not done and failure is None:
@@ -193,42 +153,20 @@ class Run(Tally):
         for pipe in (self._process.stdin, stdout, self._complaints):
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
+        self.ended = True
         if failure is None:
-            self._ended.set_result(None)
+            self._finished.set_result(None)
         else:
-            self._ended.set_exception(failure)
+            self._finished.set_exception(failure)
         self._started.set()
         self._tell()
-
-    def _take(self, report: dict[str, Any]) -> None:
-        with self._lock:
-            self.sent = report["sent"]
-            self._seconds = max(report["elapsed"], 0.0)
-            for index, request, outcome, count, slowest in report["outcomes"]:
-                while len(self._timeline) <= index:
-                    self._timeline.append(Bucket(start=round(len(self._timeline) * BUCKET, 3)))
-                bucket = self._timeline[index]
-                bucket.slowest = max(bucket.slowest, slowest / 1000)
-                for counts in (self, bucket, self._tallies[request]):
-                    counts.outcomes[outcome] += count
-            for request, micros, count in report["latencies"]:
-                self.histogram.record_value(max(1, micros), count)
-                self._tallies[request].histogram.record_value(max(1, micros), count)
-            for micros, count in report["lateness"]:
-                self.lateness.record_value(max(1, micros), count)
-                self._late += count if micros > LATE * 1e6 else 0
-
-    def _take_end(self, end: dict[str, Any]) -> None:
-        with self._lock:
-            self._seconds = end["seconds"]
-            self.generator_cpu = end["cpu"]
-            self.retries = end["retries"]
-            self._queued = end["queued"]
-            self._own_errors = end["own_errors"]
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Call it, in the reading thread, at each report and once after the end."""
         self._watchers.append(changed)
+
+    def unwatch(self, changed: Callable[[], None]) -> None:
+        self._watchers.remove(changed)
 
     def _tell(self) -> None:
         for changed in list(self._watchers):
