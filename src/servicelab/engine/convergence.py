@@ -160,7 +160,7 @@ class Convergence:
             tag = f"{self.project}-{service.name}"
             before = [i["Id"] for i in client.api.images(tag)]
             if not image:
-                image = built_image(client, build, tag, self.engine.labels, self.progress, service.name)
+                image = built_image(client, build, tag, self.engine.image_labels, self.progress, service.name)
             elif before != [image]:
                 client.api.tag(image, tag)
             self.replaced_images |= {i for i in before if i != image}

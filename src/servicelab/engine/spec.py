@@ -42,7 +42,7 @@ def config_hash(service: Service, image_id: str) -> str:
 
 
 def stack_labels(application: Application, project: str, learner: str) -> dict[str, str]:
-    """What every container, network, volume and built image of a stack carries."""
+    """What every container, network and volume of a stack carries."""
     return {
         PROJECT: project,
         LEARNER: learner,

@@ -29,6 +29,7 @@ class Engine:
         self.application = application
         self.project = project
         self.labels = c.stack_labels(application, project, learner)
+        self.image_labels = {c.LEARNER: learner}  # no more: each label is a step of the build
 
     def find(self, client: docker.DockerClient, service: str | None = None) -> list[dict[str, Any]]:
         """The project's containers as the engine lists them, by service and number, in whatever state."""
