@@ -13,37 +13,25 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import docker
 from docker.errors import APIError, ImageNotFound
 
-from servicelab import recipes, trust
+from servicelab import recipes, registries, settings, trust
 from servicelab.errors import ImageError
-from servicelab.jobs import Connect, Job, Progress, Stopped
+from servicelab.jobs import Connect, Job, Stopped
+from servicelab.progress import Progress, silent
 from servicelab.recipes import LOCAL
 
-OFFICIAL = "docker.io"
-_PROBE_SECONDS = 3
-_UNREACHABLE = re.compile(
-    r"no such host|dial tcp|connection refused|timeout|deadline exceeded|TLS handshake|x509|unreachable|proxyconnect|EOF"
-    r"|server misbehaving|name resolution|connection reset",
-    re.IGNORECASE,
-)
 _REFERENCE = re.compile(r"\$\{REGISTRY[^}]*\}/([a-z0-9][\w./-]*:[\w.-]+)")
-
-
-def registry_in_force() -> str:
-    """The registry that image names are looked up in: REGISTRY from the environment, else Docker Hub."""
-    return os.environ.get("REGISTRY") or OFFICIAL
 
 
 def ensure(
     names: Iterable[str],
     *,
-    progress: Progress = lambda name, step: None,
+    progress: Progress = silent,
     registry: str = "",
     connect: Connect = docker.from_env,
 ) -> str:
@@ -52,13 +40,13 @@ def ensure(
     Args:
         names: images without their registry, as in "library/postgres:17".
         progress: called from several threads with an image's name and the step that it is at.
-        registry: where to look, as in "docker.io" or "mirror.example:5000"; default `registry_in_force()`.
+        registry: where to look, as in "docker.io" or "mirror.example:5000"; default `settings.registry()`.
         connect: makes an engine client; each thread has one of its own.
 
     Raises:
         ImageError: an image that is neither here, nor in the registry, nor made by a recipe; which step failed, and why.
     """
-    search = _Search(registry or registry_in_force(), progress, connect)
+    search = _Search(registry or settings.registry(), progress, connect)
     try:
         return search.run(list(dict.fromkeys(names)))
     finally:
@@ -80,7 +68,7 @@ class Row(NamedTuple):
 
 def catalogue(names: Iterable[str] = (), *, registry: str = "", connect: Connect = docker.from_env) -> list[Row]:
     """What is known of each image that has a recipe, that a file in compose/ or services/ names, or that is in ``names``."""
-    upstream = _upstream(registry or registry_in_force())
+    upstream = _upstream(registry or settings.registry())
     known, pem = recipes.load(), trust.bundle()
     with contextlib.closing(connect()) as client:
         rows = []
@@ -95,8 +83,9 @@ def catalogue(names: Iterable[str] = (), *, registry: str = "", connect: Connect
         return rows
 
 
-def referenced(root: Path = recipes.FOLDER.parent) -> set[str]:
+def referenced() -> set[str]:
     """The images that compose files and services' Dockerfiles name behind ``${REGISTRY}``."""
+    root = settings.root()
     files = [*root.glob("compose/*.yaml"), *root.glob("services/*/Dockerfile*")]
     return {name for file in files for name in _REFERENCE.findall(file.read_text(encoding="utf-8"))}
 
@@ -106,49 +95,13 @@ def _source(image: dict[str, Any], name: str, upstream: str, known: dict[str, re
     if made_from := labels.get(recipes.LABEL):
         current = name in known and made_from == recipes.fingerprint(known[name], known, pem)
         return "recipe" if current else "recipe, out of date"
-    origin = "official" if upstream == OFFICIAL else "registry"
+    origin = "official" if upstream == settings.OFFICIAL_REGISTRY else "registry"
     return f"{origin}, with this machine's CA" if trust.LABEL in labels else origin
 
 
 def _upstream(registry: str) -> str:
     """The registry to pull from: stand-ins have none of their own."""
-    return OFFICIAL if registry == LOCAL else registry
-
-
-@dataclass(frozen=True)
-class _Probe:
-    """Whether a registry answers; ``why`` not, in the engine's words."""
-
-    answers: bool
-    why: str = ""
-
-
-_probes: dict[str, _Probe] = {}
-_probing = threading.Lock()
-
-
-def probe(registry: str, name: str, connect: Connect = docker.from_env) -> _Probe:
-    """Asks the registry for an image, through the engine, which does the pulling: once per process, within three seconds."""
-    with _probing:
-        if registry not in _probes:
-            _probes[registry] = _ask(registry, name, connect)
-        return _probes[registry]
-
-
-def _ask(registry: str, name: str, connect: Connect) -> _Probe:
-    client = connect()
-    client.api.timeout = _PROBE_SECONDS
-    try:
-        client.api.inspect_distribution(f"{registry}/{name}")
-    except APIError as error:
-        # Anything that only a registry says (not found, denied, too many requests) is an answer.
-        reason = str(error.explanation or error)
-        return _Probe(not _UNREACHABLE.search(reason), reason)
-    except OSError:
-        return _Probe(False, f"no answer from {registry} within {_PROBE_SECONDS} s")
-    finally:
-        client.close()
-    return _Probe(True)
+    return settings.OFFICIAL_REGISTRY if registry == LOCAL else registry
 
 
 class _Search:
@@ -206,7 +159,9 @@ class _Search:
                 job.stop()
         try:
             with job:
-                return work(name, job)
+                tag = work(name, job)
+                job.say("ready")
+                return tag
         finally:
             with self.lock:
                 self.jobs.discard(job)
@@ -253,7 +208,7 @@ class _Search:
         tag = f"{self.upstream}/{name}"
         if self.labels(job.client, tag) is None:
             job.say(f"asking {self.upstream}")
-            found = probe(self.upstream, name, self.connect)
+            found = registries.probe(self.upstream, name, self.connect)
             if not found.answers:
                 return "", found.why
             try:
@@ -312,4 +267,4 @@ def _exclusive(name: str, job: Job) -> Iterator[None]:
         yield
 
 
-__all__ = ["LOCAL", "ImageError", "Row", "Stopped", "catalogue", "ensure", "registry_in_force"]
+__all__ = ["LOCAL", "ImageError", "Row", "Stopped", "catalogue", "ensure"]

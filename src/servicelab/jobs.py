@@ -24,8 +24,8 @@ from docker.types.daemon import CancellableStream
 
 from servicelab import trust
 from servicelab.errors import ImageError
+from servicelab.progress import Progress
 
-Progress = Callable[[str, str], None]
 Connect = Callable[[], docker.DockerClient]
 
 _LAST_LINES = 15

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from servicelab import trust
+from servicelab import settings, trust
 from servicelab.errors import ImageError
 from servicelab.jobs import Job
 
-FOLDER = Path(__file__).resolve().parents[2] / "images"
 LOCAL = "servicelab.local"
 """The registry part of every stand-in's tag: no official name, and no registry's."""
 
@@ -55,8 +54,9 @@ class Recipe:
         return sorted(path for path in self.folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
-def load(folder: Path = FOLDER) -> dict[str, Recipe]:
-    """All recipes by the image that they stand for, parents before those that build on them."""
+def load(folder: Path | None = None) -> dict[str, Recipe]:
+    """All recipes by the image that they stand for, parents before those that build on them; by default of images/."""
+    folder = folder or settings.root() / "images"
     found = {}
     for path in sorted(folder.glob("*/recipe.toml")):
         recipe = Recipe(folder=path.parent, **tomllib.loads(path.read_text(encoding="utf-8")))
@@ -88,7 +88,7 @@ def build(recipe: Recipe, known: Mapping[str, Recipe], pem: bytes, job: Job) -> 
     if not recipe.mmdebstrap:
         job.build(recipe.tag, recipe.folder, labels=labels)
         return
-    with tempfile.TemporaryDirectory(prefix="servicelab-", ignore_cleanup_errors=True) as scratch:
+    with tempfile.TemporaryDirectory(prefix="servicelab-", dir=_memory(), ignore_cleanup_errors=True) as scratch:
         Path(scratch).chmod(0o711)  # apt steps down to a user that has to get through
         root = Path(scratch, "root.tar")
         _debian(recipe, root, Path(scratch), job)
@@ -98,6 +98,17 @@ def build(recipe: Recipe, known: Mapping[str, Recipe], pem: bytes, job: Job) -> 
         except BaseException:
             job.remove(imported)
             raise
+
+
+def _memory(needed: int = 1 << 30) -> str | None:
+    """A folder in memory, where there is plenty: dpkg syncs so often that a disk takes twice as long."""
+    folder = "/dev/shm"  # noqa: S108  tempfile makes a folder of our own in it
+    try:
+        status = os.statvfs(folder)
+        free = min(status.f_bavail * status.f_frsize, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):
+        return None
+    return folder if free > needed and not status.f_flag & os.ST_NOEXEC else None
 
 
 def wrap(image: str, tag: str, pem: bytes, job: Job, labels: Mapping[str, str] | None = None) -> None:
