@@ -1,0 +1,298 @@
+"""``servicelab …``: thin, over the modules that do the work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from servicelab.errors import ServicelabError
+
+EPILOG = """\
+examples
+  servicelab doctor               what is wrong with this machine, and the fix
+  servicelab lab 02               open lesson 02 in JupyterLab (your own copy, in work/)
+  servicelab run 02               run lesson 02 here, without a browser, and print what it shows
+  servicelab up shop              start the stack of compose/shop.yaml; ps shows it, down shop removes it
+  servicelab lessons restore 02   bring the original of lesson 02 back (yours is kept beside it)
+  servicelab test --quick         the tests that need no Docker; without --quick: every test there is
+  servicelab test unit labs       some steps of it
+
+For authors of lessons
+  servicelab lessons execute 02   run the notebook and store its outputs, then export its text
+  servicelab lessons take 02      bring an edited notebooks/text/02-….md back into the notebook
+  servicelab lessons labs         make labs/ anew from solutions/
+  servicelab lessons check 02     the empty lab and each wrong answer must fail, the solution must pass
+
+"python3 start.py COMMAND" does the same on a machine where nothing is installed yet.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what ``argv`` says; returns the exit code: 0, 1 (it failed, and was said so), 2 (usage), 130 (interrupted)."""
+    arguments = parser().parse_args(argv)
+    steps = _steps_before()
+    try:
+        return int(arguments.act(arguments, steps) or 0)
+    except ServicelabError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command again goes on with what is there.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `servicelab ps | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command, with its help."""
+    top = argparse.ArgumentParser(
+        prog="servicelab",
+        description="Lessons on microservices that start, break and mend real ones.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    doctor = commands.add_parser("doctor", help="what is wrong with this machine, and the exact fix")
+    doctor.add_argument("--json", action="store_true", help="the findings as JSON: name, level, what, fix")
+    doctor.set_defaults(act=_doctor)
+
+    lab = commands.add_parser("lab", help="JupyterLab on a lesson, on this machine alone, with a token")
+    lab.add_argument("number", nargs="?", default="", metavar="NN", help="default: the first lesson")
+    lab.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    lab.set_defaults(act=_lab)
+
+    run = commands.add_parser("run", help="run a lesson without a browser and print what it shows")
+    run.add_argument("number", metavar="NN")
+    run.add_argument("--solution", action="store_true", help="the lesson's lab, with its answers")
+    run.add_argument("--keep", action="store_true", help="leave its containers running afterwards")
+    run.set_defaults(act=_run)
+
+    up = commands.add_parser("up", help="start a stack of compose/, or adopt what runs of it")
+    up.add_argument("stack", metavar="STACK")
+    up.set_defaults(act=_up)
+
+    ps = commands.add_parser("ps", help="the stacks of all learners on this engine")
+    ps.set_defaults(act=_ps)
+
+    down = commands.add_parser("down", help="remove a stack, or all of yours")
+    down.add_argument("stack", nargs="?", metavar="STACK", help="default: every stack of yours, data included")
+    down.add_argument("--volumes", action="store_true", help="the stack's data as well")
+    down.add_argument("--learner", metavar="NAME", help="everything of another learner, as `ps` names them")
+    down.set_defaults(act=_down)
+
+    images = commands.add_parser("images", help="each image, where it comes from, and its size")
+    images.set_defaults(act=_images)
+    ensure = images.add_subparsers(metavar="ensure").add_parser("ensure", help="pull or build images now")
+    ensure.add_argument("names", nargs="*", metavar="NAME", help="as in library/postgres:17; default: all that compose/ names")
+    ensure.set_defaults(act=_ensure)
+
+    env = commands.add_parser("env", help="make compose/.env (passwords, registry), which docker compose reads as well")
+    env.set_defaults(act=_env)
+
+    test = commands.add_parser("test", help="run the tests, step by step")
+    test.add_argument("names", nargs="*", metavar="STEP", help="default: all")
+    test.add_argument("--quick", action="store_true", help="only the steps that need no Docker")
+    test.set_defaults(act=_test)
+
+    lessons = commands.add_parser("lessons", help="execute, text, take, labs, check, restore")
+    verbs = lessons.add_subparsers(metavar="VERB", required=True)
+    for verb, what in (
+        ("execute", "run notebooks and store their outputs"),
+        ("text", "write notebooks/text/ from the notebooks"),
+        ("take", "bring edited texts back into the notebooks"),
+        ("labs", "make labs/ from solutions/"),
+        ("check", "prove that each lab tells right from wrong"),
+        ("restore", "bring the original back into work/"),
+    ):
+        command = verbs.add_parser(verb, help=what)
+        command.add_argument("numbers", nargs="*" if verb != "restore" else "+", metavar="NN", help="default: all")
+        command.set_defaults(act=_lessons, verb=verb)
+        if verb == "restore":
+            command.add_argument("--lab", action="store_true", help="its lab, not the lesson")
+    return top
+
+
+Steps = list[tuple[str, float]]
+
+
+def _steps_before() -> Steps:
+    """What start.py did before it handed over: names and seconds."""
+    try:
+        return [(str(name), float(seconds)) for name, seconds in json.loads(os.environ.pop("SERVICELAB_STEPS", "[]"))]
+    except (ValueError, TypeError):
+        return []
+
+
+def _table(steps: Steps) -> None:
+    """Where the time went; nothing where start.py had nothing to do."""
+    if len(steps) > 1:
+        print("\nwhere the time went", file=sys.stderr)
+        for name, seconds in [*steps, ("together", sum(seconds for _, seconds in steps))]:
+            print(f"  {name:<14}{seconds:7.1f} s", file=sys.stderr)
+
+
+def _doctor(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import doctor
+
+    findings = doctor.examine()
+    print(doctor.as_json(findings) if arguments.json else doctor.as_text(findings))
+    return doctor.exit_code(findings)
+
+
+def _lab(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import lessons, settings
+
+    known = lessons.all_lessons()
+    number = arguments.number or (known[0].number if known else "00")
+    notebook = lessons.learner_copy(number)
+    began = time.monotonic()
+    _ensure_images(())
+    _table([*steps, ("images", time.monotonic() - began)])
+    root = settings.root()
+    command = [sys.executable, "-m", "jupyter", "lab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={root}"]
+    if arguments.no_browser:
+        command.append("--no-browser")
+    if os.name != "nt" and os.geteuid() == 0:
+        command.append("--allow-root")  # on loopback, with a token
+    return _become([*command, str(notebook.relative_to(root))], root)
+
+
+def _become(command: list[str], cwd: Path) -> int:
+    os.chdir(cwd)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name != "nt":
+        os.execv(command[0], command)
+    return subprocess.call(command)
+
+
+def _run(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import lessons
+
+    began = time.monotonic()
+    result = lessons.run(arguments.number, solution=arguments.solution, keep=arguments.keep)
+    _table([*steps, (f"lesson {result.name[:2]}", time.monotonic() - began)])
+    return 0 if result.passed else 1
+
+
+def _up(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab.stack import Stack
+
+    stack = Stack(arguments.stack)
+    stack.up()
+    print(stack)
+    for service in stack:
+        for url in service.urls if service.containers else []:
+            print(f"  {service.name:<20} {url}")
+    return 0
+
+
+def _ps(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import listing
+
+    rows = listing.stacks()
+    if not rows:
+        print("no stack runs here")
+    else:
+        print(f"{'LEARNER':<18}{'STACK':<16}{'RUNNING':>8}  {'SINCE':<20}")
+    for row in rows:
+        print(f"{row.learner:<18}{row.stack:<16}{f'{row.running}/{row.containers}':>8}  {row.since:<20}")
+    return 0
+
+
+def _down(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import leftovers, settings
+    from servicelab.stack import Stack
+
+    if arguments.stack:
+        Stack(arguments.stack).down(volumes=arguments.volumes)
+    else:
+        gone = leftovers.remove(arguments.learner or settings.learner())
+        print(f"removed: {', '.join(gone)}" if gone else "nothing was there")
+    return 0
+
+
+def _images(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import images, settings
+
+    for row in images.catalogue(registry=settings.registry()):
+        size = f"{row.size / 1e6:7.0f} MB" if row.size else " " * 10
+        print(f"{row.name:<28}{size}  {row.source}")
+    return 0
+
+
+def _ensure(arguments: argparse.Namespace, steps: Steps) -> int:
+    print(_ensure_images(arguments.names))
+    return 0
+
+
+def _ensure_images(names: Sequence[str]) -> str:
+    from servicelab import images, progress, settings
+
+    wanted = list(names) or sorted(images.referenced())
+    with progress.show("images", tuple(wanted)) as show:
+        registry = images.ensure(wanted, registry=settings.registry(), progress=show)
+    if registry != settings.registry():
+        settings.store({"REGISTRY": registry})
+    return registry
+
+
+def _env(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import settings
+
+    settings.variables()
+    print(settings.root() / "compose" / ".env")
+    return 0
+
+
+def _test(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import testing
+
+    chosen = testing.chosen(testing.all_steps(), arguments.names, quick=arguments.quick)
+    if steps:
+        _table([*steps])
+    results = testing.run(chosen, echo=lambda line: print(line, flush=True))
+    return 0 if all(result.passed for result in results) else 1
+
+
+def _lessons(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import authoring, lab_trials, labs, lessons
+
+    known = lessons.all_lessons()
+    picked = [lessons.find(number) for number in arguments.numbers] or known
+    failed = 0
+    for lesson in picked:
+        number = lesson.number
+        if arguments.verb == "execute":
+            authoring.execute(number)
+        elif arguments.verb == "text":
+            _say_changed(lesson.name, authoring.export_text(number))
+        elif arguments.verb == "take":
+            _say_changed(lesson.name, authoring.take(number))
+        elif arguments.verb == "restore":
+            print(lessons.restore(number, lab=arguments.lab))
+        elif not lesson.solution.is_file():
+            if arguments.numbers:
+                raise ServicelabError(f"lesson {number} has no lab", why=f"solutions/{lesson.name}.ipynb is not there")
+        elif arguments.verb == "labs":
+            changed = labs.generate(number)
+            _say_changed(lesson.name, [changed] if changed else [])
+        else:
+            failed += sum(bool(verdict.fault) for verdict in lab_trials.try_out(number))
+    return 1 if failed else 0
+
+
+def _say_changed(name: str, changed: Sequence[object]) -> None:
+    print(f"{name}: {', '.join(str(item) for item in changed) if changed else 'nothing changed'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""What is wrong with this machine, and the exact fix.
+
+Each check is a small function from `Facts` to a `Finding`; `examine` gathers the facts once and asks them all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from servicelab.facts import GB, Facts, gather
+from servicelab_start import engine as engines
+from servicelab_start import environment
+
+Level = Literal["ok", "warn", "fail"]
+OLDEST_API = (1, 41)  # Engine 20.10
+TESTED = ("20.10",)  # the engines that the whole test command has run on
+STACK_GB = 1.5  # what a lesson may take
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check saw. ``fix`` is a command or a setting for this operating system; empty where nothing is to be done."""
+
+    name: str
+    level: Level
+    what: str
+    fix: str = ""
+
+
+def environment_of_python(facts: Facts) -> Finding:
+    """Is .venv the one that requirements.lock describes?"""
+    if not facts.in_venv:
+        return Finding("python", "ok", f"Python {facts.python}, not start.py's .venv")
+    if not environment.ready(facts.root):
+        return Finding("python", "warn", ".venv is not what requirements.lock says", "python3 start.py doctor")
+    return Finding("python", "ok", f"Python {facts.python}, .venv as locked")
+
+
+def engine(facts: Facts) -> Finding:
+    """Does an engine answer?"""
+    if facts.answer:
+        named = f"{facts.answer.endpoint.host} ({facts.answer.endpoint.source})"
+        if facts.answer.os == "windows":
+            return Finding("engine", "fail", f"{named} runs Windows containers", "switch Docker Desktop to Linux containers")
+        if facts.engine_error:
+            return Finding("engine", "fail", f"{named} answers, but fails: {facts.engine_error}", "restart the engine")
+        return Finding("engine", "ok", named)
+    trouble = engines.why_none(facts.refusals, facts.machine)
+    if trouble:
+        return Finding("engine", "fail", trouble.what, trouble.fix)
+    fix = "python3 start.py installs and starts one" if facts.machine.can_start else engines.advice(facts.machine)
+    return Finding("engine", "fail", "no Docker engine runs here", fix)
+
+
+def version(facts: Facts) -> Finding:
+    """Is the engine new enough, and one that the tests have run on?"""
+    number, api = str(facts.version.get("Version", "?")), str(facts.version.get("ApiVersion", "0"))
+    name = "Podman" if "libpod" in (facts.answer.server.lower() if facts.answer else "") else "Docker Engine"
+    if tuple(int(part) for part in api.split(".") if part.isdigit()) < OLDEST_API:
+        oldest = ".".join(map(str, OLDEST_API))
+        return Finding(
+            "version", "fail", f"{name} {number} speaks API {api}, and {oldest} is needed", "install Docker Engine 20.10 or newer"
+        )
+    tested = name == "Docker Engine" and number.startswith(tuple(f"{known}." for known in TESTED))
+    note = "" if tested else f" (untested: the tests run on {', '.join(TESTED)})"
+    return Finding("version", "ok", f"{name} {number}, API {api}{note}")
+
+
+def context(facts: Facts) -> Finding:
+    """Does the docker command talk to the same engine as we do?"""
+    host, chosen = facts.environ.get("DOCKER_HOST", ""), facts.context
+    if host and chosen not in ("", "default"):
+        return Finding(
+            "context",
+            "warn",
+            f"DOCKER_HOST ({host}) overrules the docker context {chosen}",
+            "unset DOCKER_HOST, if that's not meant",
+        )
+    if facts.remote and not facts.environ.get("SERVICELAB_PUBLISH"):
+        return Finding(
+            "context",
+            "fail",
+            f"the engine at {urlsplit(host).hostname} is remote: ports published on its loopback can't be reached from here",
+            "export SERVICELAB_PUBLISH=ADDRESS, an address of that machine which is reachable from here",
+        )
+    return Finding("context", "ok", chosen or "default")
+
+
+def architecture(facts: Facts) -> Finding:
+    """Is it one that the recipes were tried on?"""
+    kind = str(facts.info.get("Architecture", "?"))
+    if kind in ("x86_64", "amd64"):
+        return Finding("architecture", "ok", kind)
+    return Finding(
+        "architecture", "warn", f"{kind}: the recipes were tried on x86_64 only", "use a registry: the images have both"
+    )
+
+
+def cgroups(facts: Facts) -> Finding:
+    """Can the engine limit and measure what a container takes?"""
+    number = facts.info.get("CgroupVersion", "1")
+    lacking = [what for what in ("MemoryLimit", "CpuCfsQuota", "PidsLimit") if facts.info.get(what) is False]
+    if lacking:
+        return Finding(
+            "cgroups",
+            "warn",
+            f"cgroups v{number} without {', '.join(lacking)}: limits of memory and CPU do nothing",
+            "boot with cgroup_enable=memory (Debian, Raspberry Pi: in the kernel's command line); rootless: delegate controllers",
+        )
+    return Finding("cgroups", "ok", f"v{number}, driver {facts.info.get('CgroupDriver', '?')}")
+
+
+def memory(facts: Facts) -> Finding:
+    """Is there room for a lesson's stack?"""
+    total = float(facts.info.get("MemTotal", 0)) / GB
+    free = facts.memory_free / GB if facts.memory_free is not None else total
+    if facts.machine.system in ("darwin", "win32"):
+        fix = "Docker Desktop: Settings, Resources, Memory: 4 GB or more"
+    else:
+        fix = "end other programs; `servicelab ps` and `servicelab down` show and remove stacks"
+    what = f"{free:.1f} of {total:.1f} GB free" if facts.memory_free is not None else f"the engine has {total:.1f} GB"
+    if free < STACK_GB or total < STACK_GB:
+        return Finding("memory", "fail", f"{what}, and a lesson takes up to {STACK_GB} GB", fix)
+    return Finding("memory", "warn" if total < 3.5 else "ok", what, fix if total < 3.5 else "")
+
+
+def disk(facts: Facts) -> Finding:
+    """Is there room for images, where the engine keeps them?"""
+    if facts.disk_free is None:
+        return Finding("disk", "ok", "the engine's disk can't be seen from here")
+    free, where = facts.disk_free / GB, facts.info.get("DockerRootDir", "/var/lib/docker")
+    fix = f"make room on the disk of {where}; `docker image prune` and `docker builder prune` remove what nothing uses"
+    level: Level = "fail" if free < 2 else "warn" if free < 6 else "ok"
+    return Finding("disk", level, f"{free:.1f} GB free at {where}", "" if level == "ok" else fix)
+
+
+def proxy(facts: Facts) -> Finding:
+    """Do requests to our own ports stay on this machine?"""
+    either = {name.lower(): value for name, value in facts.environ.items() if value}
+    used = [name for name in ("http_proxy", "https_proxy", "all_proxy") if name in either]
+    if not used:
+        return Finding("proxy", "ok", "none")
+    spared = {name.strip() for name in either.get("no_proxy", "").split(",")}
+    if "*" not in spared and not {"localhost", "127.0.0.1"} <= spared:
+        return Finding(
+            "proxy",
+            "fail",
+            f"{', '.join(used)} set, and NO_PROXY does not spare this machine: calls to the services would go to the proxy",
+            "set NO_PROXY=localhost,127.0.0.1" if facts.machine.system == "win32" else "export NO_PROXY=localhost,127.0.0.1",
+        )
+    return Finding("proxy", "ok", f"{', '.join(used)} set, this machine spared")
+
+
+_BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")
+
+
+def certificates(facts: Facts) -> Finding:
+    """Are the certificate bundles that variables name there?"""
+    named = {name: facts.environ[name] for name in _BUNDLES if facts.environ.get(name)}
+    missing = [f"{name}={path}" for name, path in named.items() if not Path(path).is_file()]
+    if missing:
+        return Finding("certificates", "fail", f"no such file: {', '.join(missing)}", "correct the path, or unset the variable")
+    return Finding("certificates", "ok", f"from {', '.join(named)}" if named else "the system's")
+
+
+def clock(facts: Facts) -> Finding:
+    """Do engine and machine agree on the time? A laptop's virtual machine falls behind while it sleeps."""
+    if facts.clock_skew is None:
+        return Finding("clock", "ok", "the engine does not tell")
+    if abs(facts.clock_skew) < 5:
+        return Finding("clock", "ok", "engine and machine agree")
+    fix = "restart Docker Desktop" if facts.machine.system in ("darwin", "win32") else "as root: timedatectl set-ntp true"
+    return Finding("clock", "warn", f"the engine's clock is {facts.clock_skew:+.0f} s off: logs and expiries will be, too", fix)
+
+
+def registry(facts: Facts) -> Finding:
+    """Where would an image come from?"""
+    if facts.registry_answers is None:
+        return Finding("registry", "ok", "not asked")
+    if facts.registry_answers:
+        return Finding("registry", "ok", f"{facts.registry} answers")
+    if facts.machine.system == "debian":
+        return Finding("registry", "ok", f"{facts.registry} can't be reached: images are built by their recipes")
+    return Finding(
+        "registry",
+        "fail",
+        f"{facts.registry} can't be reached, and the recipes need a Debian or Ubuntu",
+        "check the engine's network or proxy, or set REGISTRY to a mirror that it reaches",
+    )
+
+
+def leftovers(facts: Facts) -> Finding:
+    """Is something here that nobody waits for any more?"""
+    other = sorted({row.learner for row in facts.stacks if row.learner.startswith(("test-", "lab-", "author-"))})
+    dead = sorted({row.stack for row in facts.stacks if row.learner == facts.learner and not row.running})
+    if other:
+        fix = "; ".join(f"servicelab down --learner {name}" for name in other)
+        return Finding("leftovers", "warn", f"containers of test runs: {', '.join(other)}", f"if none runs now: {fix}")
+    if dead:
+        return Finding("leftovers", "warn", f"stacks of yours that stopped: {', '.join(dead)}", "servicelab down")
+    return Finding("leftovers", "ok", f"{len(facts.stacks)} stacks here, none of them forgotten")
+
+
+Check = Callable[[Facts], Finding]
+ALWAYS: tuple[Check, ...] = (environment_of_python, engine, proxy, certificates)
+WITH_ENGINE: tuple[Check, ...] = (version, context, architecture, cgroups, memory, disk, clock, registry, leftovers)
+
+
+def examine(facts: Facts | None = None) -> list[Finding]:
+    """Every check's finding; those about the engine only where one answers."""
+    facts = facts or gather()
+    return [check(facts) for check in (*ALWAYS, *(WITH_ENGINE if facts.info else ()))]
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """1 where something fails, else 0."""
+    return 1 if any(finding.level == "fail" for finding in findings) else 0
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """A list of objects with name, level, what and fix."""
+    return json.dumps([asdict(finding) for finding in findings], indent=2)
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """A line for each finding, its fix below it."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.level:<5} {finding.name:<13} {finding.what}")
+        if finding.fix:
+            lines.append(f"{'':<5} {'':<13} fix: " + finding.fix.replace("\n", "\n" + " " * 25))
+    return "\n".join(lines)

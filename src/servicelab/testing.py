@@ -1,0 +1,125 @@
+"""The test command: every test there is, as named steps, each a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from servicelab import settings
+from servicelab.errors import ServicelabError
+
+STEP_SECONDS = 1500.0  # a step that hangs must not take the others' results with it
+_MANNERS_SECONDS = 60.0  # what an interrupted step gets to remove its containers
+
+
+@dataclass(frozen=True)
+class Step:
+    """A name to ask for, the command, and whether it needs a Docker engine."""
+
+    name: str
+    command: list[str]
+    docker: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a step ended: its exit code (None: stopped at its deadline), and its seconds."""
+
+    step: Step
+    code: int | None
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Exit code 0. pytest that finds no test exits with 5: that's a failure too."""
+        return self.code == 0
+
+
+def all_steps(root: Path | None = None) -> list[Step]:
+    """The steps whose tests are there, cheapest first."""
+    root = root or settings.root()
+    run = [sys.executable, "-m"]
+    services = sorted(str(path.relative_to(root)) for path in root.glob("services/*/tests"))
+    steps = [
+        Step("ruff", [*run, "ruff", "check", "."]),
+        Step("format", [*run, "ruff", "format", "--check", "."]),
+        Step("mypy", [*run, "mypy"]),
+        Step("unit", [*run, "pytest", "-q", "tests/unit", *services]),
+    ]
+    for name, folder in (("integration", "tests/integration"), ("machinery", "tests/notebooks"), ("browser", "tests/browser")):
+        if any((root / folder).glob("test_*.py")):
+            steps.append(Step(name, [*run, "pytest", "-q", folder], docker=True))
+    if any(root.glob("notebooks/*.ipynb")):
+        steps.append(Step("notebooks", [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"], docker=True))
+    if any(root.glob("solutions/*.ipynb")):
+        steps.append(Step("labs", [*run, "servicelab.cli", "lessons", "check"], docker=True))
+    return steps
+
+
+def chosen(steps: Sequence[Step], names: Sequence[str], *, quick: bool) -> list[Step]:
+    """The steps named (all where none is), with ``quick`` only those that need no Docker."""
+    known = [step.name for step in steps]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ServicelabError(f"no step {', '.join(unknown)}", fix=f"there are: {', '.join(known)}")
+    return [step for step in steps if (not names or step.name in names) and not (quick and step.docker)]
+
+
+def run(
+    steps: Sequence[Step],
+    *,
+    root: Path | None = None,
+    deadline: float = STEP_SECONDS,
+    echo: Callable[[str], None] = print,
+    environ: Mapping[str, str] = os.environ,
+) -> list[Result]:
+    """Run the steps in order and go on after one that failed. The last line told is "N passed, N failed"."""
+    root = root or settings.root()
+    results: list[Result] = []
+    for number, step in enumerate(steps, 1):
+        echo(f"\n=== {step.name} ({number} of {len(steps)}): {' '.join(['python', *step.command[1:]])}")
+        began = time.monotonic()
+        code = _run_one(step, root, deadline, environ)
+        results.append(Result(step, code, time.monotonic() - began))
+        echo(f"=== {step.name}: {_outcome(results[-1])} in {results[-1].seconds:.1f} s")
+    failed = sum(not result.passed for result in results)
+    echo("")
+    for result in results:
+        echo(f"{result.step.name:<14}{result.seconds:7.1f} s   {_outcome(result)}")
+    echo(f"{len(results) - failed} passed, {failed} failed")
+    return results
+
+
+def _outcome(result: Result) -> str:
+    if result.passed:
+        return "passed"
+    return "stopped at its deadline" if result.code is None else f"FAILED (exit code {result.code})"
+
+
+def _run_one(step: Step, root: Path, deadline: float, environ: Mapping[str, str]) -> int | None:
+    sys.stdout.flush()
+    child = subprocess.Popen(step.command, cwd=root, env=dict(environ), stdin=subprocess.DEVNULL)
+    try:
+        return child.wait(deadline)
+    except subprocess.TimeoutExpired:
+        _stop(child)
+        return None
+    except KeyboardInterrupt:  # a terminal's Ctrl-C reaches the step as well: let it clean up
+        _stop(child, asked=True)
+        raise
+
+
+def _stop(child: subprocess.Popen[bytes], *, asked: bool = False) -> None:
+    if not asked:
+        child.send_signal(signal.SIGINT if os.name != "nt" else signal.SIGTERM)
+    try:
+        child.wait(_MANNERS_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
