@@ -23,6 +23,7 @@ from servicelab.traffic.results import Results
 from servicelab.traffic.summary import one_line
 
 STARTS_WITHIN = 30.0
+WAKES_AFTER = 0.2
 
 
 class Run(Results):
@@ -73,11 +74,18 @@ class Run(Results):
         """As :meth:`wait`, but other things go on: in a notebook, buttons act meanwhile, and the chart grows."""
         if not self.ended and self._live is None:
             self._live = view.show_while_waiting(self)
+        return self._waited_for().__await__()
+
+    async def _waited_for(self) -> Self:
+        finished = asyncio.wrap_future(self._finished)
         try:
-            yield from asyncio.shield(asyncio.wrap_future(self._finished)).__await__()
+            # A kernel's interrupt cancels this, but does not wake an event loop that has nothing to do.
+            while not finished.done():
+                await asyncio.wait([finished], timeout=WAKES_AFTER)
         except asyncio.CancelledError:
             self._end_sending()
             raise
+        self._finished.result()
         return self
 
     def stop(self) -> Self:
