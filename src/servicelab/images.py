@@ -20,6 +20,7 @@ import docker
 from docker.errors import APIError, ImageNotFound
 
 from servicelab import recipes, registries, settings, trust
+from servicelab.engine.client import connect as any_engine
 from servicelab.errors import ImageError
 from servicelab.jobs import Connect, Job, Stopped
 from servicelab.progress import Progress, silent
@@ -33,7 +34,7 @@ def ensure(
     *,
     progress: Progress = silent,
     registry: str = "",
-    connect: Connect = docker.from_env,
+    connect: Connect = any_engine,
 ) -> str:
     """Makes images available, in parallel, and returns the value of REGISTRY under which all of them are.
 
@@ -66,7 +67,7 @@ class Row(NamedTuple):
     tag: str
 
 
-def catalogue(names: Iterable[str] = (), *, registry: str = "", connect: Connect = docker.from_env) -> list[Row]:
+def catalogue(names: Iterable[str] = (), *, registry: str = "", connect: Connect = any_engine) -> list[Row]:
     """What is known of each image that has a recipe, that a file in compose/ or services/ names, or that is in ``names``."""
     upstream = _upstream(registry or settings.registry())
     known, pem = recipes.load(), trust.bundle()
@@ -129,13 +130,14 @@ class _Search:
         tags = {name: self.here(self.client, name) for name in names}
         pending = {self.pool.submit(self.job, self.obtain, name): name for name in names if not tags[name]}
         try:
-            wait(pending, return_when=FIRST_EXCEPTION)
-            for future in (future for future in pending if future.done()):
-                tags[pending[future]] = future.result()
+            # In short turns: on Windows, Ctrl-C does not end a wait.
+            waiting = set(pending)
+            while waiting:
+                done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    tags[pending[future]] = future.result()
         finally:
             self.stop()
-        for future, name in pending.items():
-            tags[name] = future.result()
         if all(tag == f"{self.registry}/{name}" for name, tag in tags.items()):
             return self.registry
         for name, tag in tags.items():

@@ -6,9 +6,9 @@ import re
 import threading
 from dataclasses import dataclass
 
-import docker
 from docker.errors import APIError
 
+from servicelab.engine.client import connect as any_engine
 from servicelab.jobs import Connect
 
 _PROBE_SECONDS = 3
@@ -31,7 +31,7 @@ _probes: dict[str, Probe] = {}
 _probing = threading.Lock()
 
 
-def probe(registry: str, name: str, connect: Connect = docker.from_env) -> Probe:
+def probe(registry: str, name: str, connect: Connect = any_engine) -> Probe:
     """Asks the registry for an image, through the engine, since that does the pulling: once per process, within three seconds."""
     with _probing:
         if registry not in _probes:
