@@ -19,19 +19,25 @@ class Peer:
         self._url = url
         self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=False, maxsize=4, block=True)
 
-    def get(self, path: str) -> dict[str, Any] | None:
-        """The JSON at ``path``, or None where the peer says 404. Every other answer, and none, is an ApiError of 502 to 504."""
+    def get(self, path: str, fields: tuple[str, ...]) -> dict[str, Any] | None:
+        """These fields of the JSON at ``path``, or None where the peer says 404. Anything else is an ApiError of 502 to 504.
+
+        What we don't ask for is left out: a peer may add to its answers whatever it likes, and we pass none of it on unseen.
+        """
         headers = {"X-Request-ID": g.request_id, "X-Caller": str(__package__)}
         try:
             response = self._pool.request("GET", self._url + path, headers=headers)
             if response.status == 404:
                 return None
             if response.status == 200:
-                return response.json()
+                found = response.json()
+                return {field: found[field] for field in fields}
         except urllib3.exceptions.ReadTimeoutError:
             raise ApiError(504, "peer_timeout", f"{self.name} did not answer within {TIMEOUT.read_timeout} s") from None
         except urllib3.exceptions.HTTPError:
             raise ApiError(503, "peer_unavailable", f"{self.name} can't be reached") from None
         except ValueError:
             raise ApiError(502, "peer_failed", f"{self.name} answered with something that is not JSON") from None
+        except (KeyError, TypeError):
+            raise ApiError(502, "peer_failed", f"{self.name} answered without {', '.join(fields)}") from None
         raise ApiError(502, "peer_failed", f"{self.name} answered with {response.status}")

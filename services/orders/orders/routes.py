@@ -13,6 +13,9 @@ from .peers import Peer
 from .store import Order, PostgresOrders
 
 MAX_ID = 2**31 - 1
+# What we need of others, and all that we take from them: contracts/expects/ tells them.
+USER = ("id", "name")
+PRODUCT = ("id", "name", "price_cents")
 
 
 class Id(IntegerConverter):
@@ -45,9 +48,9 @@ def blueprint(orders: PostgresOrders, users: Peer, catalog: Peer) -> Blueprint:
             raise ApiError(404, "not_found", f"there is no order {id}")
         shown = present(order)
         if "user" in expand:  # one hop: null where users does not know them (any more)
-            shown["user"] = users.get(f"/users/{order.user_id}")
+            shown["user"] = users.get(f"/users/{order.user_id}", USER)
         if "product" in expand:
-            shown["product"] = catalog.get(f"/products/{order.product_id}")
+            shown["product"] = catalog.get(f"/products/{order.product_id}", PRODUCT)
         return jsonify(shown)
 
     @routes.get("/orders")
@@ -62,9 +65,9 @@ def blueprint(orders: PostgresOrders, users: Peer, catalog: Peer) -> Blueprint:
     @routes.post("/orders")
     def add_order() -> tuple[Response, int, dict[str, str]]:
         new = body("new-order.json")
-        if users.get(f"/users/{new['user_id']}") is None:
+        if users.get(f"/users/{new['user_id']}", USER) is None:
             raise ApiError(400, "unknown_user", f"there is no user {new['user_id']}", "user_id")
-        product = catalog.get(f"/products/{new['product_id']}")
+        product = catalog.get(f"/products/{new['product_id']}", PRODUCT)
         if product is None:
             raise ApiError(400, "unknown_product", f"there is no product {new['product_id']}", "product_id")
         order = orders.add(**new, total_cents=new["quantity"] * product["price_cents"])

@@ -53,10 +53,11 @@ class ExpectedPeer:
         self.down = False
         self.answers = {each["request"]["path"]: each["response"]["example"] or None for each in expected["interactions"]}
 
-    def get(self, path):
+    def get(self, path, fields):
         if self.down:
             raise ApiError(503, "peer_unavailable", f"{self.name} can't be reached")
-        return self.answers[path]
+        answer = self.answers[path]
+        return answer and {field: answer[field] for field in fields}
 
 
 @pytest.fixture

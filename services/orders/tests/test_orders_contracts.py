@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from orders import routes
 
 SERVICES = Path(__file__).parents[2]
 EXPECTED = [
@@ -37,3 +38,9 @@ def test_we_answer_as_we_publish(client, orders):
 @pytest.mark.parametrize("interaction", EXPECTED)
 def test_what_our_tests_let_peers_answer_is_what_we_expect_of_them(interaction):
     conforms(interaction["response"]["example"], interaction["response"]["schema"])
+
+
+@pytest.mark.parametrize(("peer", "fields"), [("users", routes.USER), ("catalog", routes.PRODUCT)])
+def test_what_we_take_from_a_peer_is_what_we_say_that_we_need(peer, fields):
+    expected = json.loads((SERVICES / f"orders/contracts/expects/{peer}.json").read_text(encoding="utf-8"))
+    assert expected["interactions"][0]["response"]["schema"]["required"] == list(fields)

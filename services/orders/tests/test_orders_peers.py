@@ -52,16 +52,16 @@ def http(status, body):
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
 
 
-def test_the_request_id_and_our_name_travel_along():
-    with answering(http("200 OK", '{"id": 1}')) as (url, seen):
-        assert Peer("users", url).get("/users/1") == {"id": 1}
+def test_the_request_id_and_our_name_travel_along_and_what_was_not_asked_for_stays_behind():
+    with answering(http("200 OK", '{"id": 1, "phone": "5"}')) as (url, seen):
+        assert Peer("users", url).get("/users/1", ("id",)) == {"id": 1}
     assert "X-Request-ID: abc-1" in seen[0]
     assert "X-Caller: orders" in seen[0]
 
 
 def test_a_404_is_an_answer():
     with answering(http("404 Not Found", "{}")) as (url, _):
-        assert Peer("users", url).get("/users/1") is None
+        assert Peer("users", url).get("/users/1", ("id",)) is None
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,8 @@ def test_a_404_is_an_answer():
     [
         (http("500 Internal Server Error", "{}"), 502),
         (http("200 OK", "<html>"), 502),
+        (http("200 OK", '{"key": 1}'), 502),
+        (http("200 OK", "[1]"), 502),
         (b"", 503),
         (None, 504),
     ],
@@ -76,7 +78,7 @@ def test_a_404_is_an_answer():
 def test_each_failure_has_its_own_status(monkeypatch, answer, status):
     monkeypatch.setattr(peers, "TIMEOUT", urllib3.Timeout(connect=0.25, read=0.25))
     with answering(answer) as (url, _), pytest.raises(ApiError) as error:
-        Peer("users", url).get("/users/1")
+        Peer("users", url).get("/users/1", ("id",))
     assert error.value.status == status
 
 
@@ -84,7 +86,7 @@ def test_nobody_there_is_a_503():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(ApiError) as error:
-        Peer("users", f"http://127.0.0.1:{port}").get("/users/1")
+        Peer("users", f"http://127.0.0.1:{port}").get("/users/1", ("id",))
     assert error.value.status == 503
 
 
