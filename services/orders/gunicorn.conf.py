@@ -14,6 +14,7 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108 - the heartbeat files: never on a disk
 keepalive = 75  # longer than any client keeps an idle connection, so that it is never we who close one under a request
 graceful_timeout = 8  # seconds for running requests after SIGTERM; docker's patience is 10
 loglevel = "warning"  # gunicorn's own words, on stderr; requests are logged by the application, on stdout
+control_socket_disable = True  # a way in for an operator that nobody here needs
 
 
 def post_worker_init(worker):

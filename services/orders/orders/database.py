@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import select
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import psycopg2
-from psycopg2.extensions import connection, cursor
+import psycopg2.extensions
+from psycopg2.extensions import POLL_OK, POLL_READ, connection, cursor
 
 from .errors import DatabaseUnavailableError
 
 WAIT = 1.0  # seconds for a connection to be free
-# Seconds and milliseconds that a dead database may cost: a fast 503 and not a thread.
-SETTINGS: dict[str, Any] = {
-    "connect_timeout": 2,
-    "tcp_user_timeout": 2000,
-    "application_name": __package__,
-    "options": "-c timezone=UTC",
-}
+ANSWER = 5.0  # seconds for an answer, to a query or to a new connection
+SETTINGS = {"application_name": __package__, "options": "-c timezone=UTC"}
+
+
+def answer_in_time(held: connection) -> None:
+    """Wait for the database, but not for ever: one that is frozen costs a 503, and not a thread of ours each time."""
+    deadline = time.monotonic() + ANSWER
+    while (state := held.poll()) != POLL_OK:
+        reading, writing = ([held], []) if state == POLL_READ else ([], [held])
+        if not any(select.select(reading, writing, [], max(0.0, deadline - time.monotonic()))):
+            raise psycopg2.OperationalError(f"no answer within {ANSWER} s")
 
 
 class Database:
@@ -30,6 +34,7 @@ class Database:
         self._url = url
         self._free = threading.BoundedSemaphore(size)
         self._idle: list[connection] = []
+        psycopg2.extensions.set_wait_callback(answer_in_time)  # for all connections of this process
 
     @contextmanager
     def transaction(self) -> Iterator[cursor]:

@@ -31,7 +31,7 @@ class MongoUsers:
         """``url`` names the database as well: mongodb://host:27017/users."""
         # Short, so that a dead database costs a fast 503 and not a thread. The client finds it again by itself.
         client: MongoClient[dict[str, Any]] = MongoClient(
-            url, connect=False, connectTimeoutMS=250, serverSelectionTimeoutMS=1000, socketTimeoutMS=2000, maxPoolSize=4
+            url, connect=False, connectTimeoutMS=250, serverSelectionTimeoutMS=1000, timeoutMS=2000, maxPoolSize=4
         )
         self._database = client.get_default_database()
 
