@@ -53,6 +53,7 @@ def conforms(document: Any, service: str, contract: str) -> None:
 
 
 def test_they_answer_as_they_publish(shop: Stack) -> None:
+    eventually(lambda: status(shop, "orders", "/orders/1?expand=user,product"), 200)
     conforms(get(shop, "users", "/users/1").json(), "users", "user.json")
     conforms(get(shop, "orders", "/orders/1?expand=user,product").json(), "orders", "order.json")
     conforms(get(shop, "catalog", "/products/1").json(), "catalog", "product.json")
@@ -103,8 +104,8 @@ def test_one_request_can_be_followed_through_all_logs(shop: Stack) -> None:
 def test_a_dead_service_costs_only_what_needs_it(shop: Stack) -> None:
     shop["catalog"].kill()
     assert status(shop, "orders", "/orders/1?expand=product") == 503
-    assert status(shop, "orders", "/orders/1?expand=user") == 200
-    assert status(shop, "users", "/users/1") == 200
+    eventually(lambda: status(shop, "orders", "/orders/1?expand=user"), 200)
+    eventually(lambda: status(shop, "users", "/users/1"), 200)
     shop["catalog"].start()
     eventually(lambda: status(shop, "orders", "/orders/1?expand=product"), 200)
 
@@ -112,7 +113,7 @@ def test_a_dead_service_costs_only_what_needs_it(shop: Stack) -> None:
 @pytest.mark.parametrize(("service", "database", "path"), [("users", "mongo", "/users/1"), ("orders", "postgres", "/orders/1")])
 def test_a_database_that_goes_away_and_comes_back_needs_no_restart(shop: Stack, service: str, database: str, path: str) -> None:
     started = shop[service].container.attrs["State"]["StartedAt"]
-    assert status(shop, service, path) == 200  # its connections are open
+    eventually(lambda: status(shop, service, path), 200)  # its connections are open
     shop[database].kill()
     assert status(shop, service, path) == 503
     unhealthy = get(shop, service, "/health")
@@ -140,7 +141,6 @@ def test_the_tests_of_the_catalog_in_its_own_image(shop: Stack) -> None:
     assert shop["catalog"].container.put_archive("/", archive.getvalue())
     code, printed = shop["catalog"].exec(["node", "--test", "--test-reporter=tap", "tests/catalog.test.js"])
     assert code == 0, printed
-    assert "ok" in printed
     assert "as orders expects" in printed
 
 
