@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from servicelab import traffic
-from servicelab.traffic import TrafficError
+from servicelab.traffic import TrafficError, chart, view
 
 load = functools.partial(traffic.load, timeout=60)  # a busy machine is not what is tested here
 
@@ -192,23 +193,12 @@ def test_poisson_arrivals_come_of_the_seed(server: MisbehavingServer) -> None:
 
 
 def test_other_things_go_on_while_it_is_awaited(server: MisbehavingServer) -> None:
-    async def cell() -> int:
-        acts = 0
+    async def cell() -> traffic.Run:
+        run = load(server.url, rate=20, seconds=120)
+        asyncio.get_running_loop().call_later(0.1, run.end_sending)  # a button that is pressed meanwhile
+        return await run
 
-        async def button() -> None:
-            nonlocal acts
-            while True:
-                acts += 1
-                await asyncio.sleep(0.01)
-
-        task = asyncio.create_task(button())
-        run = load(server.url, rate=50, seconds=0.4)
-        assert await run is run
-        assert run.requests == 20
-        task.cancel()
-        return acts
-
-    assert asyncio.run(cell()) > 3
+    assert asyncio.run(cell()).requests < 120 * 20
 
 
 def test_runs_until_stopped_and_loses_nothing_on_the_way(server: MisbehavingServer) -> None:
@@ -220,6 +210,33 @@ def test_runs_until_stopped_and_loses_nothing_on_the_way(server: MisbehavingServ
     assert not run.running
     assert run.requests == run.ok == run.sent >= 20
     assert [label for _, label in run.marks] == ["enough"]
+
+
+def test_a_notebook_shows_a_chart_that_grows_and_then_the_picture(
+    server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = SimpleNamespace(kernel=object(), execution_count=1)
+    monkeypatch.setattr(view, "kernel_shell", lambda: shell)
+    run = load(server.url + "/a", rate=50)
+    growing = run._repr_mimebundle_()
+    assert growing["text/plain"] == "GET /a at 50/s: running"  # the same each time: it is what is stored
+    assert growing.keys() == {"text/plain", view.WIDGET}
+    assert run._live is not None
+    run.stop()
+    assert run._live._widget.value == chart.one_run(run)
+    shell.execution_count = 2
+    assert run._repr_mimebundle_() == {"text/plain": repr(run), "image/svg+xml": chart.one_run(run)}
+    assert run._live._widget.value
+    shell.execution_count = 1  # in the cell that shows it already: once is enough
+    run._repr_mimebundle_()
+    assert not run._live._widget.value
+
+
+def test_a_watcher_that_fails_costs_no_numbers(server: MisbehavingServer, caplog: pytest.LogCaptureFixture) -> None:
+    run = load(server.url, rate=50)
+    run.watch(lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+    assert run.stop().requests == run.sent
+    assert "division by zero" in caplog.text
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -66,7 +67,7 @@ class Run(Results):
         try:
             self._finished.result(timeout)
         except KeyboardInterrupt:
-            self._end_sending()
+            self.end_sending()
             raise
         return self
 
@@ -83,14 +84,14 @@ class Run(Results):
             while not finished.done():
                 await asyncio.wait([finished], timeout=WAKES_AFTER)
         except asyncio.CancelledError:
-            self._end_sending()
+            self.end_sending()
             raise
         self._finished.result()
         return self
 
     def stop(self) -> Self:
         """Send no more, and wait for those that are on their way (up to the timeout)."""
-        self._end_sending()
+        self.end_sending()
         return self.wait()
 
     def __enter__(self) -> Self:
@@ -99,7 +100,8 @@ class Run(Results):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def _end_sending(self) -> None:
+    def end_sending(self) -> None:
+        """As :meth:`stop`, without waiting: for a button, or ahead of ``await run``."""
         pipe = self._process.stdin
         assert pipe is not None  # noqa: S101
         with contextlib.suppress(OSError, ValueError):  # it has ended by itself
@@ -137,37 +139,46 @@ class Run(Results):
 
     def _read(self) -> None:
         """In a thread, until the generator ends."""
-        stdout, failure = self._process.stdout, None
+        failure: Exception | None = None
+        try:
+            self._follow()
+        except Exception as error:
+            failure = error
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # noqa: S101
         assert stdout is not None  # noqa: S101
-        done = False
-        for line in stdout:
-            report = json.loads(line)
-            if "started" in report:
-                self._began = report["started"]
-                self._started.set()
-            elif "failed" in report:
-                failure = TrafficError(report["failed"]["what"], why=report["failed"]["why"])
-            elif "done" in report:
-                self.take_end(report["done"])
-                done = True
-            else:
-                self.take(report)
-                self._tell()
-        code = self._process.wait()
-        if not done and failure is None:
-            self._complaints.seek(0)
-            last = self._complaints.read()[-2000:].decode(errors="replace").strip()
-            failure = TrafficError(f"the traffic generator ended early (exit code {code})", why=last)
-        for pipe in (self._process.stdin, stdout, self._complaints):
+        for pipe in (stdin, stdout, self._complaints):
             with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
+                pipe.close()
+        self._process.wait()
         self.ended = True
+        self._tell()
         if failure is None:
             self._finished.set_result(None)
         else:
             self._finished.set_exception(failure)
         self._started.set()
-        self._tell()
+
+    def _follow(self) -> None:
+        """Take the reports to the last. Raises TrafficError where there is none."""
+        assert self._process.stdout is not None  # noqa: S101
+        for line in self._process.stdout:
+            report = json.loads(line)
+            if "started" in report:
+                self._began = report["started"]
+                self._started.set()
+            elif "failed" in report:
+                raise TrafficError(report["failed"]["what"], why=report["failed"]["why"])
+            elif "done" in report:
+                self.take_end(report["done"])
+                return
+            else:
+                self.take(report)
+                self._tell()
+        code = self._process.wait()
+        self._complaints.seek(0)
+        last = self._complaints.read()[-2000:].decode(errors="replace").strip()
+        raise TrafficError(f"the traffic generator ended early (exit code {code})", why=last)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Call it, in the reading thread, at each report and once after the end."""
@@ -178,7 +189,11 @@ class Run(Results):
 
     def _tell(self) -> None:
         for changed in list(self._watchers):
-            changed()
+            try:
+                changed()
+            except Exception:  # a picture that can't be drawn is no reason to lose the numbers
+                logging.getLogger(__name__).exception("this watcher of %s is called no more", self.title)
+                self.unwatch(changed)
 
 
 def _start_generator(plan: Plan, complaints: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -37,6 +37,7 @@ class LiveChart:
         self._widget = ipywidgets.HTML(chart.one_run(run))
         self.cell = getattr(kernel_shell(), "execution_count", 0)
         run.watch(self._redraw)
+        self._redraw()  # it may have ended meanwhile
 
     def _redraw(self) -> None:
         now = time.monotonic()
