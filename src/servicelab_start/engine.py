@@ -99,8 +99,16 @@ def install(machine: Machine, packages: list[str], steps: Steps, say: Say) -> No
         update = failure.output
     except FileNotFoundError as error:
         raise Trouble(f"There is no {error.filename} on this machine.", advice(machine)) from error
+    command = [*apt, "install", "-y", "--no-install-recommends", *packages]
     try:
-        steps.run([*apt, "install", "-y", "--no-install-recommends", *packages], say)
+        try:
+            steps.run(command, say)
+        except CommandError as failure:
+            if "dpkg --configure -a" not in failure.output:
+                raise
+            say("finishing an installation that was interrupted")
+            steps.run([*machine.as_root, "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a"], say)
+            steps.run(command, say)
     except CommandError as failure:
         raise Trouble(
             f"apt-get could not install {' '.join(packages)}.",
@@ -120,7 +128,7 @@ def _apt_fix(output: str) -> str:
         return "another program uses apt: wait until it has ended, then run this again."
     if "Unable to locate package" in output:
         return "the machine's apt sources lack it: add the distribution's main repository, then run this again."
-    return "run the command by hand to see more; if apt says so, `dpkg --configure -a` or `apt-get -f install` first."
+    return "run the command by hand to see more; if apt says so, `apt-get -f install` first."
 
 
 def join_group(machine: Machine, steps: Steps, say: Say) -> None:

@@ -72,7 +72,7 @@ def commands(root: Path, uv: str | None, *, fresh: bool) -> list[list[str]]:
         own = [*install, "--offline", "--no-deps", "--no-build-isolation", "--editable", str(root)]
     else:
         make = [sys.executable, "-m", "venv", "--clear", venv]
-        install = [python, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check"]
+        install = [python, "-m", "pip", "install", "--no-compile", "--progress-bar", "off", "--disable-pip-version-check"]
         own = [*install, "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(root)]
     packages = [*install, "--require-hashes", "--requirement", lock]
     return [*([make] if fresh else []), packages, own]

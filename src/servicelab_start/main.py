@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def prepare(options: Options, root: Path, steps: Steps, machine: Machine) -> dic
     refusals: list[Refusal] = []
     if word in _ENGINE_WANTED | _ENGINE_USED:
         answer, refusals = find()
-    wants_engine = word in _ENGINE_WANTED and answer is None
+    wants_engine = word in _ENGINE_WANTED and answer is None and "--quick" not in options.command
     if wants_engine:
         engine.rejoin_group(refusals, machine, root)
         trouble = engine.why_none(refusals, machine)
@@ -114,31 +115,43 @@ def prepare(options: Options, root: Path, steps: Steps, machine: Machine) -> dic
     with _alone(root):
         uv = environment.working_uv()
         complete = environment.ready(root)
-        packages = [] if complete or uv else engine.venv_packages(machine)
-        if wants_engine and not machine.dockerd:
-            packages += engine.PACKAGES
-        consent(engine.plan(machine, packages, start=wants_engine), options.yes, steps, machine)
-        if packages:
-            with steps.step("apt") as say:
-                engine.install(machine, packages, steps, say)
-                say(", ".join(packages))
-        if not complete:
-            with steps.step("environment") as say:
-                say(environment.make(root, steps, say, uv=uv))
-        if wants_engine:
-            with steps.step("engine") as say:
-                reply = dockerd.start(machine, root, steps, say)
-                if isinstance(reply, Refusal):
-                    engine.join_group(machine, steps, say)
-                else:
-                    say(f"started, {reply.server}")
-            if isinstance(reply, Refusal):
-                engine.rejoin_group([reply], machine, root)
-                raise engine.why_none([reply], machine) or Trouble(reply.reason, engine.advice(machine))
-            answer = reply
+        for_venv = [] if complete or uv else engine.venv_packages(machine)
+        for_engine = engine.PACKAGES if wants_engine and not machine.dockerd else []
+        consent(engine.plan(machine, for_venv + for_engine, start=wants_engine), options.yes, steps, machine)
+        if for_venv:  # before anything else, and with all that apt has to do: it can't run twice at a time
+            _apt(for_venv + for_engine, machine, steps)
+            for_engine = []
+        with ThreadPoolExecutor(1) as beside:
+            start = beside.submit(_start_engine, for_engine, machine, root, steps) if wants_engine else None
+            if not complete:
+                with steps.step("environment") as say:
+                    say(environment.make(root, steps, say, uv=uv))
+            reply = start.result() if start else answer
+        if isinstance(reply, Refusal):
+            engine.rejoin_group([reply], machine, root)
+            raise engine.why_none([reply], machine) or Trouble(reply.reason, engine.advice(machine))
+        answer = reply
     if answer is not None:
         environ.update(docker_host(answer, refusals))
     return environ
+
+
+def _apt(packages: list[str], machine: Machine, steps: Steps) -> None:
+    with steps.step("apt") as say:
+        engine.install(machine, packages, steps, say)
+        say(", ".join(packages))
+
+
+def _start_engine(packages: list[str], machine: Machine, root: Path, steps: Steps) -> Answer | Refusal:
+    if packages:
+        _apt(packages, machine, steps)
+    with steps.step("engine") as say:
+        reply = dockerd.start(machine, root, steps, say)
+        if isinstance(reply, Refusal):
+            engine.join_group(machine, steps, say)
+        else:
+            say(f"started, {reply.server}")
+        return reply
 
 
 def docker_host(answer: Answer, refusals: Sequence[Refusal]) -> dict[str, str]:
@@ -202,7 +215,7 @@ def hand_over(command: Sequence[str], root: Path, environ: dict[str, str], secon
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name != "nt":
-        os.execve(python, arguments, environ)
+        return os.execve(python, arguments, environ)
     child = subprocess.Popen(arguments, env=environ)
     while True:
         try:

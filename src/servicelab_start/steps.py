@@ -55,39 +55,48 @@ class Steps:
         self.clock = clock
         self.seconds: list[tuple[str, float]] = []
         self._terminal = self.out.isatty()
-        self._paused = threading.Event()
+        self._paused = False
+        self._active: dict[str, tuple[float, str]] = {}  # steps may overlap: title -> (began, what it is at)
+        self._lock = threading.RLock()
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Say]:
         """Time what happens inside the block. The callable it gives says what is going on at the moment."""
         began = self.clock()
-        state = {"text": ""}
-        over = threading.Event()
-        drawer = threading.Thread(target=self._draw, args=(title, state, began, over), daemon=True)
-        drawer.start()
         done = "failed"
+
+        def say(text: str) -> None:
+            with self._lock:
+                self._active[title] = (began, text)
+
+        say("")
+        over = threading.Event()
+        drawer = threading.Thread(target=self._draw_until, args=(over,), daemon=True)
+        drawer.start()
         try:
-            yield lambda text: state.update(text=text)
-            done = state["text"] or "done"
+            yield say
+            done = self._active[title][1] or "done"
         finally:
             over.set()
             drawer.join()
-            took = self.clock() - began
-            self.seconds.append((title, took))
-            self._line(f"{title:<14}{took:7.1f} s   {done}\n")
+            with self._lock:
+                del self._active[title]
+                took = self.clock() - began
+                self.seconds.append((title, took))
+                self._line(f"{title:<14}{took:7.1f} s   {done}\n")
 
-    def _draw(self, title: str, state: dict[str, str], began: float, over: threading.Event) -> None:
-        every = 0.25 if self._terminal else 20.0
-        while not over.wait(every):
-            if not self._paused.is_set():
-                end = "" if self._terminal else "\n"
-                self._line(f"{title:<14}{self.clock() - began:7.0f} s   {state['text']} ...{end}")
+    def _draw_until(self, over: threading.Event) -> None:
+        while not over.wait(0.25 if self._terminal else 20.0):
+            with self._lock:
+                if not self._paused:
+                    now = self.clock()
+                    parts = [f"{title:<14}{now - began:7.0f} s   {text} ..." for title, (began, text) in self._active.items()]
+                    self._line("  |  ".join(parts) + ("" if self._terminal else "\n"))
 
     def _line(self, text: str) -> None:
         if self._terminal:
-            width = max(20, _columns() - 1)
             newline = "\n" if text.endswith("\n") else ""
-            text = "\r\x1b[K" + text.rstrip("\n")[:width] + newline
+            text = "\r\x1b[K" + text.rstrip("\n")[: max(20, _columns() - 1)] + newline
         with contextlib.suppress(UnicodeEncodeError):
             self.out.write(text)
         self.out.flush()
@@ -95,13 +104,14 @@ class Steps:
     @contextlib.contextmanager
     def quiet(self) -> Iterator[None]:
         """Nothing is drawn inside the block: for a question, and for commands that ask one themselves."""
-        self._paused.set()
-        if self._terminal:
-            self._line("")
+        with self._lock:
+            self._paused = True
+            if self._terminal:
+                self._line("")
         try:
             yield
         finally:
-            self._paused.clear()
+            self._paused = False
 
     def run(self, command: Sequence[str], say: Say, *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
         """Run ``command``, say each line that it writes, and return the last 40 of them.
@@ -122,19 +132,18 @@ class Steps:
                 env=None if env is None else dict(env),
                 cwd=cwd,
             )
-            try:
-                assert child.stdout is not None  # noqa: S101
-                for line in child.stdout:
-                    with contextlib.suppress(OSError):  # a log on a full disk must not hide what the command says
-                        log.write(line)
-                    if line.strip():
-                        tail.append(line.rstrip())
-                        say(line.strip())
-                code = child.wait()
-            except BaseException:
-                child.terminate()
-                child.wait()
-                raise
+            with child:
+                try:
+                    for line in child.stdout or ():
+                        with contextlib.suppress(OSError):  # a log on a full disk must not hide what the command says
+                            log.write(line)
+                        if line.strip():
+                            tail.append(line.rstrip())
+                            say(line.strip())
+                    code = child.wait()
+                except BaseException:
+                    child.terminate()
+                    raise
         if code:
             raise CommandError(command, code, "\n".join(tail))
         return "\n".join(tail)
