@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from servicelab.progress import Progress
 Connect = Callable[[], docker.DockerClient]
 
 _LAST_LINES = 15
+_CLEANUP_SECONDS = 30
 
 
 class Stopped(Exception):  # noqa: N818  not an error: someone asked for it
@@ -168,19 +170,24 @@ class Job:
         except docker.errors.ImageNotFound:
             return ""
 
-    def remove(self, image: str) -> None:
-        """Removes an image that nothing uses: no tag, no container, no image built on it."""
-        with contextlib.suppress(APIError, OSError):
+    def remove(self, image: str) -> bool:
+        """Removes an image unless it has a tag, or others are built on it. False when a container still holds it."""
+        try:
             if not self.client.api.inspect_image(image)["RepoTags"]:
                 self.client.api.remove_image(image)
+        except APIError as error:
+            return "container" not in str(error.explanation)
+        return True
 
     def _undo(self, made: str, running: str) -> None:
         """Removes what an unfinished build left: the container of its step, the layers of the steps before."""
         if running:
             with contextlib.suppress(APIError, OSError):
                 self.client.api.remove_container(running, force=True)
-        if made:
-            self.remove(made)
+        # The engine ends the step of a build that was given up by itself, but not at once, and holds its layer meanwhile.
+        deadline = time.monotonic() + _CLEANUP_SECONDS
+        while made and not self.remove(made) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def run(self, command: Sequence[str], *, environment: Mapping[str, str], what: str, fix: str) -> None:
         """Runs a program to its end. Raises `ImageError` with its last lines when it fails."""
