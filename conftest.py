@@ -37,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.nbval_sanitize_with is None:
         config.option.nbval_sanitize_with = str(HERE / "tests" / "notebooks" / "sanitize.cfg")
     config.option.nbval_cell_timeout = min(config.option.nbval_cell_timeout, CELL_SECONDS)
+    config.option.nbval_kernel_startup_timeout = max(config.option.nbval_kernel_startup_timeout, notebooks.STARTUP_TIMEOUT)
     config.option.nbval_current_env = config.option.nbval_kernel_name is None
     if "SERVICELAB_LEARNER" not in os.environ:
         config.stash[session_learner] = os.environ["SERVICELAB_LEARNER"] = f"test-{secrets.token_hex(4)}"

@@ -26,6 +26,9 @@ LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "pytho
 #: Seconds one cell may take, until its run counts as hung.
 CELL_TIMEOUT = 300
 
+#: Seconds a kernel may take to start: a machine with two busy cores needs many times what an idle one does.
+STARTUP_TIMEOUT = 180
+
 #: Called as ``watch(cell, index)`` after each cell, Markdown too, that was passed without an error.
 Watch = Callable[[Any, int], None]
 
@@ -134,6 +137,7 @@ def play(
         notebook,
         kernel_name="python3",
         timeout=timeout,
+        startup_timeout=STARTUP_TIMEOUT,
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
@@ -152,7 +156,9 @@ def play(
         trace = _trace(code_cells(notebook)[position - 1])
     except CellTimeoutError:
         error, message = "Timeout", f"it ran for more than {timeout} s"
-    except DeadKernelError:
+    except RuntimeError as failure:
+        if not isinstance(failure, DeadKernelError):  # it did not come up at all
+            raise LessonError("no kernel to run the notebook", why=str(failure), fix="servicelab doctor") from failure
         error, message = "DeadKernel", "its kernel ended while it ran (out of memory, killed, or interrupted)"
     if error:
         cell = code_cells(notebook)[max(position, 1) - 1]
