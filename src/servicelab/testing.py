@@ -81,6 +81,8 @@ def run(
 ) -> list[Result]:
     """Run the steps in order and go on after one that failed. The last line told is "N passed, N failed"."""
     root = root or settings.root()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: steps would inherit deafness to Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     results: list[Result] = []
     for number, step in enumerate(steps, 1):
         echo(f"\n=== {step.name} ({number} of {len(steps)}): {' '.join(['python', *step.command[1:]])}")

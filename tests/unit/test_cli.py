@@ -1,0 +1,146 @@
+"""The servicelab command: what it takes, how it fails, and how the test command counts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from servicelab import authoring, cli, doctor, lab_trials, lessons, testing
+from servicelab.errors import ServicelabError
+from servicelab.testing import Step
+
+VERBS = ("execute", "text", "take", "labs", "check", "restore")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "doctor --json",
+        "lab 02 --no-browser",
+        "run 02 --solution",
+        "up shop",
+        "ps",
+        "down shop --volumes",
+        "images",
+        "images ensure library/postgres:17",
+        "env",
+        "test --quick",
+        "test unit labs",
+        *(f"lessons {verb} 02" for verb in VERBS),
+    ],
+)
+def test_each_command_is_there(line: str) -> None:
+    arguments = cli.parser().parse_args(line.split())
+    assert callable(arguments.act)
+
+
+def test_images_ensure_is_not_images() -> None:
+    parse = cli.parser().parse_args
+    assert parse(["images"]).act is not parse(["images", "ensure"]).act
+
+
+def test_the_help_names_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    told = capsys.readouterr().out
+    for word in ("doctor", "lab", "run", "up", "ps", "down", "images", "env", "test", *VERBS):
+        assert word in told
+
+
+def test_an_error_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> list[doctor.Finding]:
+        raise ServicelabError("it broke", why="of this", fix="do that")
+
+    monkeypatch.setattr(doctor, "examine", fail)
+    assert cli.main(["doctor"]) == 1
+    assert capsys.readouterr().err == "it broke\nwhy:  of this\nfix:  do that\n"
+
+
+def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> list[doctor.Finding]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "examine", interrupted)
+    assert cli.main(["doctor"]) == 130
+
+
+@pytest.mark.parametrize(("level", "code"), [("warn", 0), ("fail", 1)])
+def test_the_doctor_s_exit_code(level: doctor.Level, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("disk", level, "full", "make room")])
+    assert cli.main(["doctor"]) == code
+
+
+@pytest.mark.parametrize("error", [None, "it failed"])
+def test_a_lesson_s_result_is_the_exit_code_and_the_times_are_told(
+    error: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lessons, "run", lambda number, **_: lessons.Run(f"{number}-x", 3, 1.0, error))
+    monkeypatch.setenv("SERVICELAB_STEPS", json.dumps([["environment", 5.5]]))
+    assert cli.main(["run", "02"]) == (1 if error else 0)
+    told = capsys.readouterr().err
+    assert "environment       5.5 s" in told
+    assert "lesson 02" in told
+
+
+def workspace(root: Path) -> list[lessons.Lesson]:
+    """Two lessons, the second with a lab."""
+    for folder in ("notebooks", "solutions"):
+        (root / folder).mkdir()
+    (root / "notebooks" / "00-start.ipynb").touch()
+    (root / "notebooks" / "01-first.ipynb").touch()
+    (root / "solutions" / "01-first.ipynb").touch()
+    return lessons.all_lessons(root)
+
+
+def test_lessons_without_a_lab_are_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    known = workspace(tmp_path)
+    monkeypatch.setattr(lessons, "all_lessons", lambda: known)
+    monkeypatch.setattr(lessons, "find", lambda number: next(lesson for lesson in known if lesson.number == number))
+    tried: list[str] = []
+    verdict = lab_trials.Verdict("01", "empty", "failed", "for another reason")
+    monkeypatch.setattr(lab_trials, "try_out", lambda number: tried.append(number) or [verdict])
+    monkeypatch.setattr(authoring, "export_text", lambda number: tried.append(f"text {number}") or [])
+    assert cli.main(["lessons", "check"]) == 1
+    assert cli.main(["lessons", "text"]) == 0
+    assert tried == ["01", "text 00", "text 01"]
+    assert cli.main(["lessons", "check", "00"]) == 1
+
+
+# ---- the test command
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_a_failed_step_does_not_stop_the_others(tmp_path: Path) -> None:
+    steps = [Step("good", python("")), Step("bad", python("raise SystemExit(5)")), Step("last", python("open('ran', 'w')"))]
+    told: list[str] = []
+    results = testing.run(steps, root=tmp_path, echo=told.append)
+    assert [result.passed for result in results] == [True, False, True]
+    assert (tmp_path / "ran").exists()
+    assert told[-1] == "2 passed, 1 failed"
+    assert any(line.startswith("bad") and line.endswith("FAILED (exit code 5)") for line in told)
+
+
+def test_a_step_that_hangs_is_ended(tmp_path: Path) -> None:
+    told: list[str] = []
+    results = testing.run([Step("hangs", python("import time; time.sleep(600)"))], root=tmp_path, deadline=0.1, echo=told.append)
+    assert [result.code for result in results] == [None]
+    assert told[-1] == "0 passed, 1 failed"
+
+
+def test_quick_is_what_needs_no_docker(tmp_path: Path) -> None:
+    workspace(tmp_path)
+    (tmp_path / "tests" / "integration").mkdir(parents=True)
+    (tmp_path / "tests" / "integration" / "test_x.py").touch()
+    steps = testing.all_steps(tmp_path)
+    names = ["ruff", "format", "mypy", "unit", "integration", "notebooks", "labs"]
+    assert [step.name for step in steps] == names
+    assert [step.name for step in testing.chosen(steps, [], quick=True)] == names[:4]
+    assert [step.name for step in testing.chosen(steps, ["labs", "unit"], quick=False)] == ["unit", "labs"]
+    with pytest.raises(ServicelabError, match="no step nbval"):
+        testing.chosen(steps, ["nbval"], quick=False)

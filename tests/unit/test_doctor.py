@@ -1,0 +1,117 @@
+"""Each check of the doctor sees what is wrong, and names a fix for this operating system."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servicelab import doctor, facts
+from servicelab.facts import GB, Facts
+from servicelab.listing import StackRow
+from servicelab_start.endpoints import Answer, Endpoint, Refusal
+from servicelab_start.machine import Machine
+
+USUAL = Endpoint("unix:///var/run/docker.sock", "the usual socket")
+DEBIAN = Machine(system="debian", root=True, sudo=False, systemd=False, dockerd=True, user="ada")
+MAC = Machine(system="darwin", root=False, sudo=True, systemd=False, dockerd=False, user="ada")
+WELL = Facts(
+    machine=DEBIAN,
+    root=Path("/nowhere"),
+    environ={},
+    answer=Answer(USUAL, "Docker/20.10.24 (linux)", "1.41", "linux"),
+    version={"Version": "20.10.24+dfsg1", "ApiVersion": "1.41"},
+    info={
+        "Architecture": "x86_64",
+        "CgroupVersion": "2",
+        "CgroupDriver": "systemd",
+        "MemTotal": 8 * GB,
+        "MemoryLimit": True,
+        "DockerRootDir": "/var/lib/docker",
+    },
+    memory_free=4 * GB,
+    disk_free=20 * GB,
+    clock_skew=0.1,
+    registry="docker.io",
+    registry_answers=True,
+    learner="ada",
+)
+
+
+def test_a_machine_that_is_well_has_no_fix() -> None:
+    findings = doctor.examine(WELL)
+    assert len(findings) == len(doctor.ALWAYS) + len(doctor.WITH_ENGINE)
+    assert [finding for finding in findings if finding.level != "ok" or finding.fix] == []
+    assert doctor.exit_code(findings) == 0
+
+
+def row(learner: str, running: int = 1) -> StackRow:
+    return StackRow(learner, "shop", running, 1, "2026-01-01 10:00")
+
+
+@pytest.mark.parametrize(
+    ("check", "changed", "level", "says"),
+    [
+        (doctor.environment_of_python, {"in_venv": True}, "warn", "python3 start.py"),
+        (doctor.engine, {"answer": None}, "fail", "python3 start.py installs and starts one"),
+        (doctor.engine, {"answer": None, "machine": MAC}, "fail", "install Docker Desktop"),
+        (doctor.engine, {"answer": None, "refusals": [Refusal(USUAL, "forbidden", "")]}, "fail", "usermod -aG docker ada"),
+        (doctor.engine, {"answer": Answer(USUAL, "", "1.41", "windows")}, "fail", "Linux containers"),
+        (doctor.engine, {"engine_error": "read timed out"}, "fail", "read timed out"),
+        (doctor.version, {"version": {"Version": "19.03.15", "ApiVersion": "1.40"}}, "fail", "20.10 or newer"),
+        (doctor.version, {"version": {"Version": "29.0.1", "ApiVersion": "1.52"}}, "ok", "untested"),
+        (
+            doctor.version,
+            {"answer": Answer(USUAL, "Libpod/5.4.2", "1.41", "linux")},
+            "ok",
+            "Podman 20.10.24+dfsg1, API 1.41 (untested",
+        ),
+        (doctor.context, {"environ": {"DOCKER_HOST": "unix:///x"}, "context": "colima"}, "warn", "unset DOCKER_HOST"),
+        (doctor.context, {"environ": {"DOCKER_HOST": "tcp://10.0.0.5:2375"}, "remote": True}, "fail", "SERVICELAB_PUBLISH"),
+        (doctor.architecture, {"info": {"Architecture": "aarch64"}}, "warn", "registry"),
+        (doctor.cgroups, {"info": {"CgroupVersion": "1", "MemoryLimit": False}}, "warn", "cgroup_enable=memory"),
+        (doctor.memory, {"memory_free": GB}, "fail", "servicelab down"),
+        (doctor.memory, {"memory_free": None, "info": {"MemTotal": 2 * GB}, "machine": MAC}, "warn", "Docker Desktop: Settings"),
+        (doctor.disk, {"disk_free": GB}, "fail", "/var/lib/docker"),
+        (doctor.disk, {"disk_free": 5 * GB}, "warn", "prune"),
+        (doctor.disk, {"disk_free": None}, "ok", "can't be seen"),
+        (doctor.proxy, {"environ": {"HTTPS_PROXY": "http://p:3128"}}, "fail", "export NO_PROXY=localhost,127.0.0.1"),
+        (doctor.proxy, {"environ": {"http_proxy": "http://p", "no_proxy": "localhost, 127.0.0.1"}}, "ok", "spared"),
+        (doctor.certificates, {"environ": {"PIP_CERT": "/no/such.pem"}}, "fail", "PIP_CERT=/no/such.pem"),
+        (doctor.clock, {"clock_skew": -90.0}, "warn", "-90 s"),
+        (doctor.registry, {"registry_answers": False}, "ok", "recipes"),
+        (doctor.registry, {"registry_answers": False, "machine": MAC}, "fail", "REGISTRY"),
+        (doctor.leftovers, {"stacks": [row("test-1"), row("eve")]}, "warn", "servicelab down --learner test-1"),
+        (doctor.leftovers, {"stacks": [row("ada", running=0)]}, "warn", "servicelab down"),
+        (doctor.leftovers, {"stacks": [row("ada"), row("eve", running=0)]}, "ok", "2 stacks"),
+    ],
+)
+def test_what_is_wrong_is_seen(check: doctor.Check, changed: dict[str, Any], level: str, says: str) -> None:
+    finding = check(dataclasses.replace(WELL, **changed))
+    assert finding.level == level
+    assert says in f"{finding.what} {finding.fix}"
+    assert finding.fix or level == "ok"
+
+
+def test_without_an_engine_only_what_can_be_known_is_told() -> None:
+    findings = doctor.examine(dataclasses.replace(WELL, answer=None, info={}, version={}))
+    assert [finding.name for finding in findings] == ["python", "engine", "proxy", "certificates"]
+    assert doctor.exit_code(findings) == 1
+    told = doctor.as_text(findings).splitlines()
+    assert told[1].startswith("fail  engine")
+    assert told[2].strip().startswith("fix: ")
+    assert [entry["name"] for entry in json.loads(doctor.as_json(findings))] == [finding.name for finding in findings]
+
+
+def test_facts_are_read_as_the_engine_writes_them(tmp_path: Path) -> None:
+    now = datetime(2026, 11, 25, 10, 0, 0, tzinfo=UTC)
+    assert facts.skew("2026-11-25T10:00:30.123456789Z", now) == pytest.approx(30.1, abs=0.1)
+    assert facts.skew("", now) is None
+    (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:   2048 kB\n")
+    assert facts.memory_available(tmp_path / "meminfo") == 2 * 2**20
+    assert facts.memory_available(tmp_path / "none") is None
+    assert facts.disk_free(tmp_path / "not" / "there") == facts.disk_free(tmp_path)
