@@ -166,6 +166,7 @@ class Workshop:
 
     def __init__(self, folder: Path, client: docker.DockerClient, base: str) -> None:
         self.client = client
+        self.others = {row["Id"] for row in client.api.images(all=True)}
         self.mark = f"mark{secrets.token_hex(6)}"
         self.image = f"{self.mark}:1"
         self.tag = f"{recipes.LOCAL}/{self.image}"
@@ -196,10 +197,10 @@ class Workshop:
     def left(self) -> list[str]:
         """Containers and images that bear the mark."""
         found = [row["Id"] for row in self.client.api.containers(all=True) if self.mark in row["Command"]]
-        for row in self.client.api.images(all=True):
+        for image in {row["Id"] for row in self.client.api.images(all=True)} - self.others:
             with contextlib.suppress(NotFound):  # others build and remove theirs meanwhile
-                if any(self.mark in layer["CreatedBy"] for layer in self.client.api.history(row["Id"])):
-                    found.append(row["Id"])
+                if any(self.mark in layer["CreatedBy"] for layer in self.client.api.history(image)):
+                    found.append(image)
         return found
 
 
