@@ -68,5 +68,9 @@ class UpdateError(ServicelabError):
     """A changed source file that did not go live. The last good one is back in place."""
 
 
+class FaultError(ServicelabError):
+    """A fault that can't be meant, or that could not begin. What it had begun is undone."""
+
+
 class LessonError(ServicelabError):
     """A lesson or lab that is not as it has to be, or whose run failed."""

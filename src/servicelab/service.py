@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,7 @@ class Service:
     def pause(self, replica: int | None = None) -> None:
         """Freeze it: it holds its connections and answers nothing."""
         for container in self._chosen(replica, "running"):
-            container.pause()
+            freeze(container)
 
     def unpause(self, replica: int | None = None) -> None:
         for container in self._chosen(replica, "paused"):
@@ -158,7 +159,7 @@ class Service:
             container.restart()
         self.ready()
 
-    def ready(self, timeout: float = 60.0) -> None:
+    def ready(self, timeout: float = 120.0) -> None:
         """Return when every running replica's health check passes. TIMEOUT in seconds. Raises `StartError`."""
         ready.wait_all(self.client, [c.id for c in self.containers if c.status == "running"], self.name, timeout)
 
@@ -179,9 +180,10 @@ class Service:
         """Its log's lines as they come, until it ends: of REPLICA, or of the first. SINCE: seconds since the epoch; None: from now on."""
         options: dict[str, Any] = {"tail": 0} if since is None else {"since": since}
         rest = ""
-        for chunk in self.replica(replica).logs(stream=True, follow=True, **options):
-            *lines, rest = (rest + chunk.decode("utf-8", "replace")).split("\n")
-            yield from lines
+        with contextlib.closing(self.replica(replica).logs(stream=True, follow=True, **options)) as chunks:
+            for chunk in chunks:
+                *lines, rest = (rest + chunk.decode("utf-8", "replace")).split("\n")
+                yield from lines
 
     def exec(self, command: list[str], *, replica: int | None = None, user: str = "") -> tuple[int, str]:
         """Run COMMAND inside, and return its exit code and what it printed."""
@@ -226,3 +228,14 @@ class Service:
 
     def __repr__(self) -> str:
         return "\n".join(f"{row['name']}: {row['state']}" for row in self.status()) or f"{self.name}: not running"
+
+
+def freeze(container: Container) -> None:
+    """Pause it. On a busy machine with cgroup v1 the kernel may need a second try to stop all its threads."""
+    for attempts_left in (4, 3, 2, 1, 0):
+        try:
+            container.pause()
+            return
+        except docker.errors.APIError as error:
+            if "unable to freeze" not in str(error.explanation) or not attempts_left:
+                raise

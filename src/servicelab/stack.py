@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import docker
 
-from servicelab import compose, images, progress, settings
+from servicelab import compose, faults, images, progress, settings
 from servicelab.engine.build import base_images
 from servicelab.engine.client import connect
 from servicelab.engine.stacks import Engine
@@ -55,17 +55,20 @@ class Stack:
         for name in scale or {}:
             self._known(name)
         with progress.show(f"starting {self.name}", tuple(self.application.services)) as show:
+            faults.recover(self)
             self._provide_images(show)
             self._engine.up(replicas=scale, remove_orphans=remove_orphans, progress=show)
 
     def down(self, *, volumes: bool = False) -> None:
         """Stop and remove the containers and networks; with VOLUMES the data as well."""
         with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show:
+            faults.mend(self)
             self._engine.down(volumes=volumes, progress=show)
 
     def reset(self) -> None:
         """The first state again: data, edits and replicas as the file has them."""
         with progress.show(f"resetting {self.name}", tuple(self.application.services)) as show:
+            faults.mend(self)
             self._engine.down(volumes=True, progress=show)
             self._provide_images(show)
             self._engine.up(progress=show)
@@ -104,6 +107,31 @@ class Stack:
         from servicelab.traffic import load
 
         return load(self[service].url + path, rate=rate, seconds=seconds, **options)
+
+    def fault(self, service: str, *, caller: str | Iterable[str] = (), **options: Any) -> faults.Active:
+        """Break SERVICE for the length of a ``with`` block: ``with shop.fault("orders", latency="300ms", caller="gateway"):``.
+
+        Over the network, for CALLER or callers (services, or "edge": what comes in by a published port; none: everybody):
+        ``latency=``, ``jitter=``, ``bandwidth=`` (bytes/s), ``reset=``, ``timeout=`` (True: silence), ``partition=`` (True or names).
+        The container itself: ``stop=``, ``kill=``, ``pause=``, ``cpu=`` (cores), ``memory=``, ``disk=`` (path of a tmpfs, filled);
+        of one ``replica=`` or all. Undone at the end of the block; after a killed kernel, by the next call of this or up().
+        Raises `FaultError` for what can't be meant, or could not begin.
+        """
+        self._known(service)
+        for name in [caller] if isinstance(caller, str) else caller:
+            if name != faults.EDGE:
+                self._known(name)
+        faults.recover(self)
+        return faults.Active(self, faults.Fault.parse(service, caller=caller, **options))
+
+    @property
+    def faults(self) -> list[faults.Fault]:
+        """The faults that are on it now."""
+        return faults.active(self)
+
+    def mend(self) -> None:
+        """Undo all faults, whoever holds them."""
+        faults.mend(self)
 
     def status(self) -> list[dict[str, Any]]:
         """A row for each container: service, number, state (running, exited, paused…), health, exit code, and whether it was edited."""

@@ -67,7 +67,9 @@ def test_up_adopts_replaces_and_down_leaves_nothing(engine: Make, left: Left, cl
     (binding,) = web.ports["8000/tcp"]
     assert binding["HostIp"] == "127.0.0.1"
     assert requests.get(f"http://127.0.0.1:{binding['HostPort']}", timeout=5).status_code == 200
-    code, output = web.exec_run(["python", "-c", "import socket; print(socket.gethostbyname('front-door'), socket.gethostbyname('db'))"])
+    code, output = web.exec_run(
+        ["python", "-c", "import socket; print(socket.gethostbyname('front-door'), socket.gethostbyname('db'))"]
+    )
     assert code == 0, output
     assert web.attrs["Config"]["Hostname"] == "web-1"
 

@@ -7,11 +7,11 @@ edited is asked of the container itself (its difference from the image), so noth
 from __future__ import annotations
 
 import io
-import json
 import posixpath
 import tarfile
 import time
 from collections.abc import Iterable
+from datetime import datetime
 
 import docker
 from docker.models.containers import Container
@@ -20,7 +20,7 @@ from servicelab.engine.ready import FIRST_PAUSE, last_lines
 from servicelab.engine.spec import SERVICE, SOURCE
 from servicelab.errors import UpdateError
 
-TIMEOUT = 20.0  # seconds for the new workers to start
+TIMEOUT = 90.0  # seconds for the new workers to start: a crash is seen at once, only a very busy machine needs so long
 
 
 def update(container: Container, path: str, source: str) -> None:
@@ -133,13 +133,14 @@ def _put(container: Container, full: str, content: bytes) -> None:
 
 
 def _reload(container: Container) -> bool:
-    """Whether as many new workers got ready as gunicorn runs."""
-    before = container.logs().count(b'"worker ready"')
-    wanted = _workers(container)
+    """Whether as many new workers got ready as there were before."""
+    workers = _workers(container)
+    since = _last_logged(container)
+    before = _ready_lines(container, since)
     container.kill(signal="SIGHUP")
     until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
-        if container.logs().count(b'"worker ready"') - before >= wanted:
+        if _ready_lines(container, since) - before >= workers:
             return True
         container.reload()
         if container.status != "running":
@@ -149,26 +150,24 @@ def _reload(container: Container) -> bool:
 
 
 def _workers(container: Container) -> int:
-    """How many workers got ready at the last start: as many will again."""
-    count = 0
-    for line in reversed(_json_lines(container.logs())):
-        if line.get("message") == "worker ready":
-            count += 1
-        elif count:
-            break
-    return count or 1
+    """How many workers gunicorn has: the children of its master, which is the main process, or the one that init started."""
+    container.reload()
+    processes = container.top(ps_args="-eo pid,ppid")["Processes"]
+    master = str(container.attrs["State"]["Pid"])
+    if container.attrs["HostConfig"]["Init"]:
+        master = next((pid for pid, parent in processes if parent == master), master)
+    return max(1, [parent for _, parent in processes].count(master))
 
 
-def _json_lines(log: bytes) -> list[dict[str, object]]:
-    found = []
-    for line in log.splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found
+def _last_logged(container: Container) -> float:
+    """When the container last wrote a line, by the engine's clock, in seconds since the epoch."""
+    line = container.logs(tail=1, timestamps=True).decode("utf-8", "replace")
+    return datetime.fromisoformat(line[:19] + "+00:00").timestamp() if line else 0.0
+
+
+def _ready_lines(container: Container, since: float) -> int:
+    log: bytes = container.logs(since=since)
+    return log.count(b'"worker ready"')
 
 
 def _reason(log: str) -> str:

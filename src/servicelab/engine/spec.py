@@ -27,6 +27,8 @@ CONTEXT = "servicelab.context"  # of an image: what it was built from
 PASSWORDS = "servicelab.passwords"
 SOURCE = "servicelab.source"  # of an image: the folder that `update` may change
 
+CPU_PERIOD = 100_000  # microseconds
+
 
 def fingerprint(value: Any) -> str:
     """A short hash of anything that JSON can say."""
@@ -86,7 +88,9 @@ def create(
         security_opt=list(service.security_opt) or None,
         restart_policy=_restart(service.restart),
         mem_limit=service.memory,
-        nano_cpus=None if service.cpus is None else int(service.cpus * 1e9),
+        # not nano_cpus: a quota can be changed while it runs, for a fault
+        cpu_period=None if service.cpus is None else CPU_PERIOD,
+        cpu_quota=None if service.cpus is None else int(service.cpus * CPU_PERIOD),
     )
     container: str = api.create_container(
         image_id,

@@ -31,9 +31,10 @@ class Engine:
         self.labels = c.stack_labels(application, project, learner)
         self.image_labels = {c.LEARNER: learner}  # no more: each label is a step of the build
 
-    def find(self, client: docker.DockerClient, service: str | None = None) -> list[dict[str, Any]]:
-        """The project's containers as the engine lists them, by service and number, in whatever state."""
+    def find(self, client: docker.DockerClient, service: str | None = None, *, helpers: bool = False) -> list[dict[str, Any]]:
+        """The project's containers as the engine lists them, by service and number, in whatever state; HELPERS: those of faults too."""
         labels = [f"{c.PROJECT}={self.project}"] + ([f"{c.SERVICE}={service}"] if service else [])
+        labels += [] if helpers else [f"{c.ONEOFF}=False"]
         found = client.api.containers(all=True, filters={"label": labels})
         return sorted(found, key=lambda s: (s["Labels"].get(c.SERVICE, ""), number_of(s)))
 
@@ -63,7 +64,7 @@ class Engine:
         with clients() as pool:
             client = pool.get()
             tasks = Tasks()
-            found = self.find(client)
+            found = self.find(client, helpers=True)
             needed_by: dict[str, set[str]] = {}
             for service in self.application.services.values():
                 for name in service.depends_on:

@@ -1,0 +1,84 @@
+"""Faults written down on the engine, as labels of an empty volume: it outlives this kernel, and goes with the stack's other volumes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import psutil
+
+from servicelab.engine.spec import PROJECT
+
+LABEL = "servicelab.fault"
+_OWNER = "servicelab.fault.owner"
+
+held: set[str] = set()
+"""Ids of the faults that a block of this process holds at this moment."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One fault: its id, what it is (``Fault.data``), the containers it is on, and what their state was before, by container id."""
+
+    id: str
+    fault: Mapping[str, Any]
+    before: Mapping[str, Any]
+    owner: Mapping[str, Any]
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody will undo it any more: its kernel is gone, or its block in this one has ended without."""
+        if self.owner["host"] != socket.gethostname():
+            return False
+        if self.owner["pid"] == os.getpid() and self.owner["since"] == _since(os.getpid()):
+            return self.id not in held
+        return bool(self.owner["since"] != _since(self.owner["pid"]))
+
+
+def write(client: docker.DockerClient, labels: Mapping[str, str], fault: Mapping[str, Any], before: Mapping[str, Any]) -> Record:
+    """Write a fault down. LABELS: those of the stack."""
+    record = Record(
+        secrets.token_hex(4), fault, before, {"host": socket.gethostname(), "pid": os.getpid(), "since": _since(os.getpid())}
+    )
+    held.add(record.id)
+    client.api.create_volume(
+        _volume(labels[PROJECT], record.id),
+        labels={
+            **labels,
+            LABEL: json.dumps({"id": record.id, "fault": dict(fault), "before": dict(before)}),
+            _OWNER: json.dumps(record.owner),
+        },
+    )
+    return record
+
+
+def read(client: docker.DockerClient, project: str) -> list[Record]:
+    """All faults of PROJECT that are written down."""
+    found = client.api.volumes(filters={"label": [f"{PROJECT}={project}", LABEL]})["Volumes"] or []
+    return [Record(**json.loads(v["Labels"][LABEL]), owner=json.loads(v["Labels"][_OWNER])) for v in found]
+
+
+def erase(client: docker.DockerClient, project: str, record: Record) -> None:
+    """The fault is undone. No error if somebody else has erased it already."""
+    with contextlib.suppress(docker.errors.NotFound):
+        client.api.remove_volume(_volume(project, record.id), force=True)
+    held.discard(record.id)
+
+
+def _volume(project: str, record_id: str) -> str:
+    return f"{project}_fault-{record_id}"
+
+
+def _since(pid: int) -> float | None:
+    """When the process began, None if there is none: a process id alone is given out again."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
