@@ -157,12 +157,15 @@ def _lab(arguments: argparse.Namespace, steps: Steps) -> int:
     _ensure_images(())
     _table([*steps, ("images", time.monotonic() - began)])
     root = settings.root()
+    where = notebook.relative_to(root).as_posix()
     command = [sys.executable, "-m", "jupyter", "lab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={root}"]
+    command += [f"--LabApp.default_url=/lab/tree/{where}", "--LabApp.extension_manager=readonly", "--LabApp.news_url=None"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # an offline room has nowhere to ask
     if arguments.no_browser:
         command.append("--no-browser")
     if os.name != "nt" and os.geteuid() == 0:
         command.append("--allow-root")  # on loopback, with a token
-    return _become([*command, str(notebook.relative_to(root))], root)
+    return _become(command, root)
 
 
 def _become(command: list[str], cwd: Path) -> int:

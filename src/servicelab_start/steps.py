@@ -76,6 +76,9 @@ class Steps:
         try:
             yield say
             done = self._active[title][1] or "done"
+        except KeyboardInterrupt:
+            done = "interrupted"
+            raise
         finally:
             over.set()
             drawer.join()
