@@ -84,7 +84,7 @@ def make(root: Path, steps: Steps, say: Say, *, uv: str | None) -> str:
     Raises ``Trouble`` for what a person can mend: the disk, the network, a certificate, rights.
     """
     venv = root / ".venv"
-    fresh = not _same_python(venv)
+    fresh = not _usable(venv, with_pip=uv is None)
     free = shutil.disk_usage(root).free // 2**20
     if free < NEEDS_MB and fresh:
         raise disk_full(root, free)
@@ -100,15 +100,14 @@ def make(root: Path, steps: Steps, say: Say, *, uv: str | None) -> str:
     return f".venv made with {'uv' if uv else 'pip'}"
 
 
-def _same_python(venv: Path) -> bool:
+def _usable(venv: Path, *, with_pip: bool) -> bool:
+    """Is there an environment of this very Python, which an interrupted run left? uv makes them without pip."""
+    question = "import platform; print(platform.python_version())" + ("; import pip" if with_pip else "")
     try:
-        text = (venv / "pyvenv.cfg").read_text("utf-8")
-        asked = [str(python_of(venv)), "-c", "import platform; print(platform.python_version())"]
-        answer = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+        answer = subprocess.run([str(python_of(venv)), "-c", question], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
         return False
-    has_pip = "uv = " in text or any(venv.glob("lib*/python*/site-packages/pip/__init__.py")) or os.name == "nt"
-    return answer.stdout.strip() == platform.python_version() and has_pip
+    return answer.returncode == 0 and answer.stdout.strip() == platform.python_version()
 
 
 def _environ() -> dict[str, str]:

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     python = environment.python_of(tmp_path / ".venv")
     python.parent.mkdir(parents=True)
     python.touch()
-    monkeypatch.setattr(environment, "_same_python", lambda venv: True)
+    monkeypatch.setattr(environment, "_usable", lambda venv, with_pip: True)
     return tmp_path
 
 
@@ -171,8 +172,22 @@ def test_an_interrupted_environment_is_not_taken_for_a_whole_one(checkout: Path)
     assert not environment.ready(checkout)
 
 
+def test_an_environment_is_finished_only_with_what_it_was_begun_for(tmp_path: Path) -> None:
+    def begun(name: str, code: str) -> bool:
+        python = environment.python_of(tmp_path / name)
+        python.parent.mkdir(parents=True)
+        python.write_text(f"#!{sys.executable}\n{code}")
+        python.chmod(0o755)
+        return environment._usable(tmp_path / name, with_pip=False)
+
+    assert begun("ours", f"print('{platform.python_version()}')")
+    assert not begun("another", "print('3.0.0')")
+    assert not begun("broken", "raise SystemExit(1)")
+    assert not environment._usable(tmp_path / "none", with_pip=False)
+
+
 def test_a_full_disk_is_seen_before_anything_is_made(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "_same_python", lambda venv: False)
+    monkeypatch.setattr(environment, "_usable", lambda venv, with_pip: False)
     monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 90 * 2**20}))
     steps = Recorder()
     with pytest.raises(Trouble, match="The disk is full: 90 MB are free"):
