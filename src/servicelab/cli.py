@@ -148,13 +148,13 @@ def _doctor(arguments: argparse.Namespace, steps: Steps) -> int:
 
 
 def _lab(arguments: argparse.Namespace, steps: Steps) -> int:
-    from servicelab import lessons, settings
+    from servicelab import lessons, needs, settings
 
-    known = lessons.all_lessons()
-    number = arguments.number or (known[0].number if known else "00")
+    number = arguments.number or "00"
     notebook = lessons.learner_copy(number)
     began = time.monotonic()
-    _ensure_images(())
+    wanted = [lessons.find(number)] if arguments.number else lessons.all_lessons()[: needs.FIRST]
+    _ensure_images(needs.images_of(wanted))
     _table([*steps, ("images", time.monotonic() - began)])
     root = settings.root()
     where = notebook.relative_to(root).as_posix()
@@ -233,16 +233,17 @@ def _images(arguments: argparse.Namespace, steps: Steps) -> int:
 
 
 def _ensure(arguments: argparse.Namespace, steps: Steps) -> int:
-    print(_ensure_images(arguments.names))
+    from servicelab import images
+
+    print(_ensure_images(arguments.names or sorted(images.referenced())))
     return 0
 
 
 def _ensure_images(names: Sequence[str]) -> str:
     from servicelab import images, progress, settings
 
-    wanted = list(names) or sorted(images.referenced())
-    with progress.show("images", tuple(wanted)) as show:
-        registry = images.ensure(wanted, registry=settings.registry(), progress=show)
+    with progress.show("images", tuple(names)) as show:
+        registry = images.ensure(names, registry=settings.registry(), progress=show)
     if registry != settings.registry():
         settings.store({"REGISTRY": registry})
     return registry

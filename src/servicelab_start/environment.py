@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,9 +86,8 @@ def make(root: Path, steps: Steps, say: Say, *, uv: str | None) -> str:
     """
     venv = root / ".venv"
     fresh = not _usable(venv, with_pip=uv is None)
-    free = shutil.disk_usage(root).free // 2**20
-    if free < NEEDS_MB and fresh:
-        raise disk_full(root, free)
+    if fresh and shutil.disk_usage(root).free < NEEDS_MB * 2**20:
+        raise disk_full(root)
     try:
         _marker(root).unlink(missing_ok=True)
         for command in commands(root, uv, fresh=fresh):
@@ -125,11 +125,13 @@ def _shortened(say: Say) -> Callable[[str], None]:
     return told
 
 
-def disk_full(root: Path, free: int) -> Trouble:
-    """The disk that holds ``root`` has ``free`` MB left, and that is too little."""
+def disk_full(root: Path) -> Trouble:
+    """The disk of ``root``, or the one for temporary files, has too little room left."""
+    places = {place: shutil.disk_usage(place).free // 2**20 for place in (root, Path(tempfile.gettempdir()))}
+    place = min(places, key=lambda place: places[place])
     return Trouble(
-        f"The disk is full: {free} MB are free where {root} is, and the environment needs {NEEDS_MB} MB.",
-        "make room there (or clone the repository to another disk), then run this again.",
+        f"The disk is full: {places[place]} MB are free where {place} is, and the environment needs {NEEDS_MB} MB.",
+        "make room there (or clone the repository to another disk, or set TMPDIR), then run this again.",
     )
 
 
@@ -172,7 +174,7 @@ _MEANINGS: list[tuple[str, str, str]] = [
 def explained(failure: CommandError, root: Path, log: Path) -> Trouble:
     """The failure of pip or uv as one sentence and a way out."""
     if re.search(r"No space left|ENOSPC|Errno 28|not enough space|[Dd]isk quota exceeded", failure.output):
-        return disk_full(root, shutil.disk_usage(root).free // 2**20)
+        return disk_full(root)
     for pattern, what, fix in _MEANINGS:
         if re.search(pattern, failure.output):
             return Trouble(what, fix, detail="\n".join(failure.output.splitlines()[-3:]))
