@@ -8,21 +8,19 @@ engine may be shared with other work.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from pathlib import Path
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 import docker
 from docker.errors import APIError, ImageNotFound
 
-from servicelab import recipes, registries, settings, trust
+from servicelab import locks, recipes, registries, settings, trust
 from servicelab.engine.client import connect as any_engine
 from servicelab.errors import ImageError
-from servicelab.jobs import Connect, Job, Stopped
+from servicelab.jobs import Connect, Job
 from servicelab.progress import Progress, silent
 from servicelab.recipes import LOCAL
 
@@ -70,15 +68,15 @@ class Row(NamedTuple):
 def catalogue(names: Iterable[str] = (), *, registry: str = "", connect: Connect = any_engine) -> list[Row]:
     """What is known of each image that has a recipe, that a file in compose/ or services/ names, or that is in ``names``."""
     upstream = _upstream(registry or settings.registry())
-    known, pem = recipes.load(), trust.bundle()
+    known = recipes.load()
     with contextlib.closing(connect()) as client:
         rows = []
         for name in sorted({*names, *known, *referenced()}):
             row = Row(name, "missing, has a recipe" if name in known else "missing", 0, "")
-            for tag in (f"{upstream}/{name}", f"{LOCAL}/{name}"):
+            for tag in (_upstream_tag(upstream, known.get(name), name), f"{LOCAL}/{name}"):
                 with contextlib.suppress(ImageNotFound):
                     image = client.api.inspect_image(tag)
-                    row = Row(name, _source(image, name, upstream, known, pem), int(image["Size"]), tag)
+                    row = Row(name, _source(image, name, upstream, known), int(image["Size"]), tag)
                     break
             rows.append(row)
         return rows
@@ -91,10 +89,10 @@ def referenced() -> set[str]:
     return {name for file in files for name in _REFERENCE.findall(file.read_text(encoding="utf-8"))}
 
 
-def _source(image: dict[str, Any], name: str, upstream: str, known: dict[str, recipes.Recipe], pem: bytes) -> str:
+def _source(image: dict[str, Any], name: str, upstream: str, known: dict[str, recipes.Recipe]) -> str:
     labels = image["Config"].get("Labels") or {}
     if made_from := labels.get(recipes.LABEL):
-        current = name in known and made_from == recipes.fingerprint(known[name], known, pem)
+        current = name in known and made_from == recipes.fingerprint(known[name], known)
         return "recipe" if current else "recipe, out of date"
     origin = "official" if upstream == settings.OFFICIAL_REGISTRY else "registry"
     return f"{origin}, with this machine's CA" if trust.LABEL in labels else origin
@@ -103,6 +101,13 @@ def _source(image: dict[str, Any], name: str, upstream: str, known: dict[str, re
 def _upstream(registry: str) -> str:
     """The registry to pull from: stand-ins have none of their own."""
     return settings.OFFICIAL_REGISTRY if registry == LOCAL else registry
+
+
+def _upstream_tag(upstream: str, recipe: recipes.Recipe | None, name: str) -> str:
+    """The full name to pull an image by."""
+    if recipe and recipe.official and upstream == settings.OFFICIAL_REGISTRY:
+        return recipe.official
+    return f"{upstream}/{name}"
 
 
 class _Search:
@@ -120,7 +125,7 @@ class _Search:
         self.lock = threading.Lock()
         self.jobs: set[Job] = set()
         self.stopping = False
-        self.builds: dict[str, Future[str]] = {}
+        self.started: dict[str, Future[str]] = {}
 
     def close(self) -> None:
         self.pool.shutdown()
@@ -128,21 +133,21 @@ class _Search:
 
     def run(self, names: list[str]) -> str:
         tags = {name: self.here(self.client, name) for name in names}
-        pending = {self.pool.submit(self.job, self.obtain, name): name for name in names if not tags[name]}
+        pending = {self.start(name): name for name in names if not tags[name]}
         try:
             # In short turns: on Windows, Ctrl-C does not end a wait.
             waiting = set(pending)
             while waiting:
-                done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    tags[pending[future]] = future.result()
+                waiting = wait(waiting, timeout=0.5).not_done
+            # Those that went well stay, whatever became of the others: the next call has less to do.
+            for future, name in pending.items():
+                tags[name] = future.result()
         finally:
             self.stop()
         if all(tag == f"{self.registry}/{name}" for name, tag in tags.items()):
             return self.registry
         for name, tag in tags.items():
-            if not tag.startswith(f"{LOCAL}/"):
-                self.client.api.tag(tag, *f"{LOCAL}/{name}".rsplit(":", 1))
+            self.name_locally(self.client, name, tag)
         return LOCAL
 
     def stop(self) -> None:
@@ -153,34 +158,46 @@ class _Search:
         for job in jobs:
             job.stop()
 
-    def job(self, work: Callable[[str, Job], str], name: str) -> str:
+    def start(self, name: str) -> Future[str]:
+        """The thread that gets this image: one, whoever needs it."""
+        with self.lock:
+            if name not in self.started:
+                self.started[name] = self.pool.submit(self.work, name)
+            return self.started[name]
+
+    def work(self, name: str) -> str:
         job = Job(name, self.progress, self.connect)
         with self.lock:
             self.jobs.add(job)
             if self.stopping:
                 job.stop()
         try:
-            with job:
-                tag = work(name, job)
+            with job, locks.exclusive(name, job):
+                # Another process may have made it while this one waited.
+                tag = self.here(job.client, name) or self.obtain(name, job)
                 job.say("ready")
                 return tag
+        except ImageError:
+            self.progress(name, "failed")
+            raise
         finally:
             with self.lock:
                 self.jobs.discard(job)
 
     def here(self, client: docker.DockerClient, name: str) -> str:
         """The tag under which a good image is here already, or the empty string."""
-        wanted = trust.fingerprint(self.pem) if name in self.known and self.known[name].trust else ""
-        if not wanted and self.labels(client, f"{self.upstream}/{name}") is not None:
-            return f"{self.upstream}/{name}"
+        recipe = self.known.get(name)
+        # Where no CA is asked for, one that is in an image already does no harm.
+        wanted = trust.fingerprint(self.pem) if recipe and recipe.trust else ""
+        official = _upstream_tag(self.upstream, recipe, name)
+        if not wanted and self.labels(client, official) is not None:
+            return official
         labels = self.labels(client, f"{LOCAL}/{name}")
-        if labels is None:
+        if labels is None or (wanted and labels.get(trust.LABEL) != wanted):
             return ""
-        if recipes.LABEL in labels:
-            good = name in self.known and labels[recipes.LABEL] == recipes.fingerprint(self.known[name], self.known, self.pem)
-        else:
-            good = labels.get(trust.LABEL, "") == wanted
-        return f"{LOCAL}/{name}" if good else ""
+        if recipe and labels.get(recipes.LABEL, "") not in ("", recipes.fingerprint(recipe, self.known)):
+            return ""
+        return f"{LOCAL}/{name}"
 
     @staticmethod
     def labels(client: docker.DockerClient, tag: str) -> dict[str, str] | None:
@@ -190,83 +207,55 @@ class _Search:
             return None
 
     def obtain(self, name: str, job: Job) -> str:
-        """Pulls the image, or builds it. Another process that is at it already is waited for."""
-        with _exclusive(name, job):
-            if tag := self.here(job.client, name):
-                return tag
-            tag, why = self.pull(name, job)
-            if tag:
-                return tag
-            if name not in self.known:
-                raise ImageError(
-                    f"{name} can't be had: it is not here, not in {self.upstream}, and no recipe makes it",
-                    why=why,
-                    fix="check its name and tag; or set REGISTRY to a registry that has it",
-                )
-            return self.build(name, job)
+        """Pulls the image, or builds it. Gives its tag."""
+        recipe = self.known.get(name)
+        why = ""
+        if recipe is None or recipe.pull:
+            tag = _upstream_tag(self.upstream, recipe, name)
+            why = self.pull(tag, job)
+            if not why:
+                if not (self.pem and recipe and recipe.trust):
+                    return tag
+                job.say("adding this machine's CA")
+                recipes.wrap(tag, recipe.tag, self.pem, job)
+                return recipe.tag
+        if recipe is None:
+            raise ImageError(
+                f"{name} can't be had: it is not here, not in {self.upstream}, and no recipe makes it",
+                why=why,
+                fix="check its name and tag; or set REGISTRY to a registry that has it",
+            )
+        try:
+            return self.build(recipe, job)
+        except ImageError as error:
+            if why:
+                error = ImageError(error.what, why=f"{error.why}\nand it can't be pulled: {why}", fix=error.fix)
+            raise error from None
 
-    def pull(self, name: str, job: Job) -> tuple[str, str]:
-        """The tag of the pulled image, or the empty string and why not."""
-        tag = f"{self.upstream}/{name}"
-        if self.labels(job.client, tag) is None:
-            job.say(f"asking {self.upstream}")
-            found = registries.probe(self.upstream, name, self.connect)
-            if not found.answers:
-                return "", found.why
-            try:
-                job.pull(*tag.rsplit(":", 1))
-            except (APIError, OSError) as error:
-                return "", str(getattr(error, "explanation", None) or error)
-        if self.pem and name in self.known and self.known[name].trust:
-            job.say("adding this machine's CA")
-            recipes.wrap(tag, f"{LOCAL}/{name}", self.pem, job)
-            tag = f"{LOCAL}/{name}"
-        return tag, ""
+    def pull(self, tag: str, job: Job) -> str:
+        """Why the image can't be pulled; the empty string when it is here now."""
+        if self.labels(job.client, tag) is not None:
+            return ""
+        registry = tag.split("/", 1)[0]
+        job.say(f"asking {registry}")
+        found = registries.probe(registry, tag, self.connect)
+        if not found.answers:
+            return found.why
+        try:
+            job.pull(*tag.rsplit(":", 1))
+        except (APIError, OSError) as error:
+            return str(getattr(error, "explanation", None) or error)
+        return ""
 
-    def build(self, name: str, job: Job) -> str:
-        recipe = self.known[name]
+    def build(self, recipe: recipes.Recipe, job: Job) -> str:
         if recipe.parent:
             job.say(f"waiting for {recipe.parent}")
-            with self.lock:
-                if recipe.parent not in self.builds:
-                    self.builds[recipe.parent] = self.pool.submit(self.job, self.build_parent, recipe.parent)
-                parent = self.builds[recipe.parent]
-            parent.result()
+            self.name_locally(job.client, recipe.parent, self.start(recipe.parent).result())
         recipes.build(recipe, self.known, self.pem, job)
         return recipe.tag
 
-    def build_parent(self, name: str, job: Job) -> str:
-        with _exclusive(name, job):
-            return self.here(job.client, name) or self.build(name, job)
-
-
-def cache_folder() -> Path:
-    """Where this library keeps what can be made again; the lock files lie there."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "servicelab"
-
-
-@contextlib.contextmanager
-def _exclusive(name: str, job: Job) -> Iterator[None]:
-    """Holds an image's lock among all processes of this user; it goes with its process, however that ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: pulls are the engine's affair, and recipes need Debian
-        yield
-        return
-    folder = cache_folder() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / re.sub(r"\W+", "-", name)).open("w") as file:
-        waited = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not waited:
-                    job.say("waiting for another process that makes it")
-                waited = True
-                job.wait(0.2)
-        yield
-
-
-__all__ = ["LOCAL", "ImageError", "Row", "Stopped", "catalogue", "ensure"]
+    @staticmethod
+    def name_locally(client: docker.DockerClient, name: str, tag: str) -> None:
+        """Gives a pulled image a stand-in's tag as well, so that one REGISTRY holds for all."""
+        if tag != f"{LOCAL}/{name}":
+            client.api.tag(tag, *f"{LOCAL}/{name}".rsplit(":", 1))

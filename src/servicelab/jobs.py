@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import textwrap
 import threading
 import time
 from collections import deque
@@ -31,6 +32,8 @@ Connect = Callable[[], docker.DockerClient]
 
 _LAST_LINES = 15
 _CLEANUP_SECONDS = 30
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
+_EXIT_CODE = re.compile(r"^The command .* returned a non-zero code: (\d+)$", re.DOTALL)
 
 
 class Stopped(Exception):  # noqa: N818  not an error: someone asked for it
@@ -126,20 +129,20 @@ class Job:
                 if "error" in event:
                     raise ImageError(
                         f"{self.name}: its recipe failed at step {step}",
-                        why="\n".join([*output, event["error"].strip()]),
+                        why="\n".join([*output, _EXIT_CODE.sub(r"exit code \1", event["error"].strip())]),
                         fix=_hint("\n".join(output))
                         or f"read its Dockerfile, {folder / 'Dockerfile'}, and try: docker build {folder}",
                     )
-                for line in str(event.get("stream", "")).splitlines():
+                for line in _COLOURS.sub("", event.get("stream", "")).splitlines():
                     if match := re.match(r"Step (\d+/\d+) : (.*)", line):
-                        step = f"{match[1]}: {match[2]}"
+                        step = textwrap.shorten(f"{match[1]}: {match[2]}", 100, placeholder=" …")
                         output.clear()
-                        self.say(f"building {' '.join(step.split())[:100]}")
+                        self.say(f"building {step}")
                     elif match := re.match(r" ---> Running in (\w+)", line):
                         running = match[1]
                     elif match := re.match(r" ---> (\w{12})$", line):
                         made, running = match[1], ""
-                    elif line.strip():
+                    elif line.strip() and not line.startswith("Removing intermediate container"):
                         output.append(line.rstrip())
         except DockerException as error:
             self._undo(made, running)

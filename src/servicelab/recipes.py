@@ -7,6 +7,7 @@ Dockerfile with its files. The first of them, ``base``, has no Dockerfile: mmdeb
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -35,12 +36,15 @@ class Recipe:
     """One folder of images/.
 
     Attributes: ``image``, as in "library/postgres:17"; ``parent``, the recipe whose image it starts from ("" for none);
+    ``pull``: a registry may have it; ``official``: its full name, where that is not Docker Hub's;
     ``trust``: services are built on this image, so that it gets the machine's CA also when it was pulled.
     """
 
     image: str
     folder: Path
     parent: str = ""
+    pull: bool = True
+    official: str = ""
     trust: bool = False
     mmdebstrap: Mapping[str, Any] = field(default_factory=dict)
 
@@ -50,8 +54,9 @@ class Recipe:
         return f"{LOCAL}/{self.image}"
 
     def files(self) -> list[Path]:
-        """The recipe's files, in a stable order."""
-        return sorted(path for path in self.folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        """What the image is made of, in a stable order."""
+        skipped = {"recipe.toml", "__pycache__"}
+        return sorted(path for path in self.folder.rglob("*") if path.is_file() and not skipped & set(path.parts))
 
 
 def load(folder: Path | None = None) -> dict[str, Recipe]:
@@ -71,10 +76,11 @@ def load(folder: Path | None = None) -> dict[str, Recipe]:
     return {recipe.image: recipe for recipe in sorted(found.values(), key=depth)}
 
 
-def fingerprint(recipe: Recipe, known: Mapping[str, Recipe], pem: bytes) -> str:
-    """The hash of a recipe's inputs: its files and their modes, its parent's inputs, the machine's CA at the root."""
+def fingerprint(recipe: Recipe, known: Mapping[str, Recipe]) -> str:
+    """The hash of a recipe's inputs: its files and their modes, and its parent's inputs."""
     digest = hashlib.sha256()
-    digest.update((fingerprint(known[recipe.parent], known, pem) if recipe.parent else trust.fingerprint(pem)).encode())
+    digest.update(fingerprint(known[recipe.parent], known).encode() if recipe.parent else b"")
+    digest.update(json.dumps(recipe.mmdebstrap, sort_keys=True).encode())
     for path in recipe.files():
         executable = "x" if os.access(path, os.X_OK) else "-"
         digest.update(f"\0{path.relative_to(recipe.folder).as_posix()}\0{executable}\0".encode())
@@ -84,7 +90,7 @@ def fingerprint(recipe: Recipe, known: Mapping[str, Recipe], pem: bytes) -> str:
 
 def build(recipe: Recipe, known: Mapping[str, Recipe], pem: bytes, job: Job) -> None:
     """Builds the stand-in and tags it. Its parent must be there. Raises `ImageError`; leaves nothing half-made."""
-    labels = {LABEL: fingerprint(recipe, known, pem)}
+    labels = {LABEL: fingerprint(recipe, known)}
     if not recipe.mmdebstrap:
         job.build(recipe.tag, recipe.folder, labels=labels)
         return

@@ -31,19 +31,19 @@ _probes: dict[str, Probe] = {}
 _probing = threading.Lock()
 
 
-def probe(registry: str, name: str, connect: Connect = any_engine) -> Probe:
+def probe(registry: str, image: str, connect: Connect = any_engine) -> Probe:
     """Asks the registry for an image, through the engine, since that does the pulling: once per process, within three seconds."""
     with _probing:
         if registry not in _probes:
-            _probes[registry] = _ask(registry, name, connect)
+            _probes[registry] = _ask(registry, image, connect)
         return _probes[registry]
 
 
-def _ask(registry: str, name: str, connect: Connect) -> Probe:
+def _ask(registry: str, image: str, connect: Connect) -> Probe:
     client = connect()
     client.api.timeout = _PROBE_SECONDS
     try:
-        client.api.inspect_distribution(f"{registry}/{name}")
+        client.api.inspect_distribution(image)
     except APIError as error:
         # Anything that only a registry says (not found, denied, too many requests) is an answer.
         reason = str(error.explanation or error)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 _BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 _EXTRA = "NODE_EXTRA_CA_CERTS"  # what Node.js adds to its own, so often the one extra certificate alone
-_PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL")
+_PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "GOPROXY")
 
 IN_IMAGE = "/etc/ssl/certs/servicelab-ca.pem"
 """Where the bundle lies in an image that carries one."""
@@ -47,10 +47,10 @@ def layer(image: str, pem: bytes) -> str:
 
 
 def build_args(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Build arguments for any build on this machine: proxies and a package index, where the environment names them.
+    """Build arguments for any build on this machine: proxies and package indexes, where the environment names them.
 
-    The proxies are predefined arguments, which stay out of the image and its history. PIP_INDEX_URL reaches
-    the steps of a Dockerfile that says ``ARG PIP_INDEX_URL``.
+    The proxies are predefined arguments, which stay out of the image and its history. PIP_INDEX_URL and GOPROXY reach
+    the steps of a Dockerfile that says ``ARG PIP_INDEX_URL`` or ``ARG GOPROXY``.
     """
     found = {}
     for name in _PASSED_ON:

@@ -89,14 +89,15 @@ class Engine:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
-    """An empty engine, no registry's answer remembered, no CA, and three recipes: b on base, c on b's like."""
+    """An empty engine, no registry's answer remembered, no CA, and four recipes."""
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REGISTRY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(registries, "_probes", {})
     for name, text in {
-        "base": 'image = "base:1"',
+        "base": 'image = "base:1"\npull = false',
         "python": 'image = "library/python:3"\nparent = "base:1"\ntrust = true',
+        "proxy": 'image = "shopify/proxy:2"\nofficial = "ghcr.test/shopify/proxy:2"\nparent = "base:1"',
         "postgres": 'image = "library/postgres:17"\nparent = "base:1"',
     }.items():
         folder = tmp_path / "images" / name
@@ -147,6 +148,24 @@ def test_a_rate_limit_leads_to_the_recipe_and_the_others_get_its_registry_as_wel
     assert recipes.LABEL in engine.images[f"servicelab.local/{POSTGRES}"]["Config"]["Labels"]
 
 
+def test_an_official_image_of_another_registry_gets_the_name_that_compose_files_use(engine: Engine) -> None:
+    engine.registry = {"ghcr.test/shopify/proxy:2": None}
+    assert ensure(engine, "shopify/proxy:2") == "servicelab.local"
+    assert engine.asked == ["ghcr.test/shopify/proxy:2"]
+    assert "servicelab.local/shopify/proxy:2" in engine.images
+    assert engine.built == []
+
+
+def test_a_recipe_that_builds_on_an_image_of_a_registry(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = recipes.Recipe("helper:1", recipes.load()[POSTGRES].folder, parent=PYTHON, pull=False)
+    known = recipes.load() | {"helper:1": helper}
+    monkeypatch.setattr(recipes, "load", lambda: known)
+    engine.registry = {f"docker.io/{PYTHON}": None}
+    assert ensure(engine, "helper:1") == "servicelab.local"
+    assert engine.built == ["servicelab.local/helper:1"]
+    assert f"servicelab.local/{PYTHON}" in engine.images
+
+
 def test_a_mirror_is_asked_under_its_own_name(engine: Engine) -> None:
     engine.registry = {f"mirror.test:5000/{POSTGRES}": None}
     assert ensure(engine, POSTGRES, registry="mirror.test:5000") == "mirror.test:5000"
@@ -172,14 +191,16 @@ def test_a_recipe_that_fails_says_which_step_why_and_what_to_do(engine: Engine) 
     engine.build_events[f"servicelab.local/{POSTGRES}"] = iter(
         [
             {"stream": "Step 2/3 : RUN apt-get update\n"},
-            {"stream": "Temporary failure resolving 'archive'\n"},
-            {"error": "returned a non-zero code: 100"},
+            {"stream": "\x1b[91mTemporary failure resolving 'archive'\n"},
+            {"error": "The command '/bin/sh -c apt-get update' returned a non-zero code: 100"},
         ]
     )
     with pytest.raises(ImageError) as caught:
-        ensure(engine, POSTGRES)
+        ensure(engine, POSTGRES, PYTHON)
+    assert f"servicelab.local/{PYTHON}" in engine.images
     assert caught.value.what == f"{POSTGRES}: its recipe failed at step 2/3: RUN apt-get update"
-    assert caught.value.why == "Temporary failure resolving 'archive'\nreturned a non-zero code: 100"
+    assert caught.value.why.splitlines()[:2] == ["Temporary failure resolving 'archive'", "exit code 100"]
+    assert "no such host" in caught.value.why
     assert "http_proxy" in caught.value.fix
 
 
@@ -207,6 +228,9 @@ def test_what_services_are_built_on_gets_the_machines_ca(engine: Engine, monkeyp
     (tmp_path / "ca.pem").write_text("another")
     ensure(engine, PYTHON)
     assert len(engine.built) == 2
+    monkeypatch.delenv("PIP_CERT")
+    ensure(engine, PYTHON)
+    assert len(engine.built) == 2
 
 
 def test_an_interrupt_ends_what_runs(engine: Engine) -> None:
@@ -232,26 +256,27 @@ def test_the_catalogue_tells_where_each_is_from(engine: Engine, monkeypatch: pyt
     monkeypatch.setattr(images, "referenced", lambda: {"library/nosuch:1"})
     known = recipes.load()
     engine.add(f"docker.io/{PYTHON}")
-    engine.add("servicelab.local/base:1", **{recipes.LABEL: recipes.fingerprint(known["base:1"], known, b"")})
+    engine.add("servicelab.local/base:1", **{recipes.LABEL: recipes.fingerprint(known["base:1"], known)})
     engine.add(f"servicelab.local/{POSTGRES}", **{recipes.LABEL: "older"})
     rows = images.catalogue(registry="servicelab.local", connect=lambda: engine)
     assert {row.name: (row.source, row.size) for row in rows} == {
         "base:1": ("recipe", 7),
         "library/nosuch:1": ("missing", 0),
+        "shopify/proxy:2": ("missing, has a recipe", 0),
         POSTGRES: ("recipe, out of date", 7),
         PYTHON: ("official", 7),
     }
 
 
-def test_the_hash_of_a_recipe_changes_with_its_files_their_modes_its_parent_and_the_ca(engine: Engine) -> None:
+def test_the_hash_of_a_recipe_changes_with_its_files_their_modes_and_its_parent(engine: Engine) -> None:
     known = recipes.load()
     recipe, base = known[POSTGRES], known["base:1"]
-    seen = {recipes.fingerprint(recipe, known, b""), recipes.fingerprint(recipe, known, b"certificate")}
+    seen = {recipes.fingerprint(recipe, known)}
     (recipe.folder / "Dockerfile").chmod(0o755)
-    seen.add(recipes.fingerprint(recipe, known, b""))
+    seen.add(recipes.fingerprint(recipe, known))
     (base.folder / "more").touch()
-    seen.add(recipes.fingerprint(recipe, known, b""))
-    assert len(seen) == 4
+    seen.add(recipes.fingerprint(recipe, known))
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize(
