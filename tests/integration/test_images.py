@@ -47,9 +47,9 @@ def run(client: docker.DockerClient, provided: str) -> Iterator[Run]:
     """Starts a container of an image; removed, with its volumes, after the test."""
     started = []
 
-    def start(image: str, command: list[str] | None = None, **options: object) -> Container:
+    def start(image: str, command: list[str] | None = None, registry: str = "", **options: object) -> Container:
         container = client.containers.run(
-            f"{provided}/{image}", command, detach=True, labels={"servicelab-dev": "images"}, **options
+            f"{registry or provided}/{image}", command, detach=True, labels={"servicelab-dev": "images"}, **options
         )
         started.append(container)
         return container
@@ -153,6 +153,27 @@ def test_mongo_as_a_replica_set(run: Run) -> None:
     members = {"_id": "rs0", "members": [{"_id": 0, "host": "127.0.0.1:27017"}]}
     with connected(container) as client:
         assert client.admin.command("replSetInitiate", members)["ok"] == 1
+
+
+def test_a_rule_in_another_containers_network_leads_to_toxiproxy(run: Run, client: docker.DockerClient) -> None:
+    """What faults on an edge will stand on: what a caller sends to one address arrives at Toxiproxy."""
+    toxiproxy, iptables = "shopify/toxiproxy:2.12.0", "servicelab/iptables:1"
+    registry = images.ensure([toxiproxy, iptables], registry=settings.registry())
+    proxy = run(toxiproxy, registry=registry)
+    caller = run(PYTHON, ["sleep", "600"], init=True)
+    proxy.reload()
+    address = next(iter(proxy.attrs["NetworkSettings"]["Networks"].values()))["IPAddress"]
+    client.containers.run(
+        f"{registry}/{iptables}",
+        f"iptables -t nat -A OUTPUT -p tcp -d 192.0.2.1 --dport 80 -j DNAT --to {address}:8474",
+        network_mode=f"container:{caller.id}",
+        cap_add=["NET_ADMIN"],
+        remove=True,
+        labels={"servicelab-dev": "images"},
+    )
+    program = "import urllib.request as u; print(u.urlopen('http://192.0.2.1/version', timeout=60).read().decode())"
+    healthy(caller, f'python -c "{program}"')
+    assert "2.12.0" in shell(caller, f'python -c "{program}"')[1]
 
 
 def connected(container: Container, login: str = "") -> MongoClient[dict[str, Any]]:
