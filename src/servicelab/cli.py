@@ -193,7 +193,7 @@ def _up(arguments: argparse.Namespace, steps: Steps) -> int:
     stack.up()
     print(stack)
     for service in stack:
-        for url in service.urls if service.containers else []:
+        for url in service.urls if stack.application.services[service.name].ports else []:
             print(f"  {service.name:<20} {url}")
     return 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -180,10 +179,14 @@ class Service:
         """Its log's lines as they come, until it ends: of REPLICA, or of the first. SINCE: seconds since the epoch; None: from now on."""
         options: dict[str, Any] = {"tail": 0} if since is None else {"since": since}
         rest = ""
-        with contextlib.closing(self.replica(replica).logs(stream=True, follow=True, **options)) as chunks:
+        chunks = self.replica(replica).logs(stream=True, follow=True, **options)
+        try:
             for chunk in chunks:
                 *lines, rest = (rest + chunk.decode("utf-8", "replace")).split("\n")
                 yield from lines
+        finally:
+            chunks.close()
+            chunks._response.close()  # the SDK leaves the file open that it reads the socket through
 
     def exec(self, command: list[str], *, replica: int | None = None, user: str = "") -> tuple[int, str]:
         """Run COMMAND inside, and return its exit code and what it printed."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import docker
 
@@ -13,6 +15,13 @@ from servicelab.engine.client import connect
 from servicelab.engine.stacks import Engine
 from servicelab.errors import ServicelabError
 from servicelab.service import Service
+
+if TYPE_CHECKING:
+    from servicelab.journey import Journey
+    from servicelab.trail import Entries
+
+if TYPE_CHECKING:
+    from servicelab.traffic import Run
 
 
 class Stack:
@@ -24,15 +33,25 @@ class Stack:
     """
 
     def __init__(self, name: str) -> None:
-        self.file = settings.root() / "compose" / f"{name}.yaml"
+        self._open(settings.root() / "compose" / f"{name}.yaml")
+
+    @classmethod
+    def of(cls, file: Path) -> Stack:
+        """The stack of a Compose file anywhere."""
+        stack = cls.__new__(cls)
+        stack._open(file)
+        return stack
+
+    def _open(self, file: Path) -> None:
+        self.file = file
         self.learner = settings.learner()
-        self._load()
+        self._load(settings.registry())
         self.name = self._engine.application.name
         self.project = self._engine.project
         self._client: docker.DockerClient | None = None
 
-    def _load(self) -> None:
-        application = compose.load(self.file, settings.variables() | {"REGISTRY": settings.registry()})
+    def _load(self, registry: str) -> None:
+        application = compose.load(self.file, settings.variables() | {"REGISTRY": registry})
         self._engine = Engine(application, f"{self.learner}-{application.name}", self.learner)
 
     @property
@@ -40,6 +59,7 @@ class Stack:
         """The Docker SDK's client, connected at first use."""
         if self._client is None:
             self._client = connect()
+            weakref.finalize(self, self._client.close)  # else its sockets would wait for the garbage collector
         return self._client
 
     @property
@@ -74,8 +94,8 @@ class Stack:
             self._engine.up(progress=show)
 
     def _provide_images(self, show: progress.Progress) -> None:
-        self._load()  # the file may have been edited since
         registry = settings.registry()
+        self._load(registry)  # the file may have been edited since
         wanted = {s.image for s in self.application.services.values() if s.image}
         for service in self.application.services.values():
             if service.build:
@@ -84,7 +104,7 @@ class Stack:
         provided = images.ensure(names, registry=registry, progress=show)
         if provided != registry:
             settings.store({"REGISTRY": provided})
-            self._load()
+            self._load(provided)
 
     def __getitem__(self, name: str) -> Service:
         self._known(name)
@@ -102,11 +122,15 @@ class Stack:
         if name not in self.application.services:
             raise ServicelabError(f"{self.name} has no service {name!r}", fix=f"it has: {', '.join(self.application.services)}")
 
-    def load(self, service: str, path: str = "/", *, rate: float, seconds: float, **options: Any) -> Any:
-        """Open-loop traffic at RATE requests/s for SECONDS on SERVICE's PATH. Returns the run at once: see `servicelab.traffic.load`."""
+    def load(self, service: str, target: Any = "/", *, rate: float, seconds: float | None = None, **options: Any) -> Run:
+        """Open-loop traffic on SERVICE at RATE requests/s for SECONDS (None: until it is stopped). Returns the run at once.
+
+        TARGET: a path, or a scenario of weighted requests (``{"GET /users/{id}": 0.7, …}``); replicas are asked in turn.
+        For OPTIONS see `servicelab.traffic.load`. ``await run`` in a notebook, else ``run.wait()``.
+        """
         from servicelab.traffic import load
 
-        return load(self[service].url + path, rate=rate, seconds=seconds, **options)
+        return load(target, base=self[service].urls, rate=rate, seconds=seconds, **options)
 
     def fault(self, service: str, *, caller: str | Iterable[str] = (), **options: Any) -> faults.Active:
         """Break SERVICE for the length of a ``with`` block: ``with shop.fault("orders", latency="300ms", caller="gateway"):``.
@@ -136,6 +160,24 @@ class Stack:
     def status(self) -> list[dict[str, Any]]:
         """A row for each container: service, number, state (running, exited, paused…), health, exit code, and whether it was edited."""
         return [row for service in self for row in service.status()]
+
+    def logs(self, *, request: Any = None, since: float | None = None, tail: int | None = None) -> Entries:
+        """What all services wrote, in time order; of one REQUEST alone (its id, or a response). See `servicelab.trail.collect`."""
+        from servicelab import trail
+
+        return trail.collect(self._engine, request=request, since=since, tail=tail)
+
+    def follow(self, request: Any) -> Journey:
+        """The way of one request (its id, or a response of a service) through the services, drawn from their logs."""
+        from servicelab import journey
+
+        return journey.follow(self._engine, request)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """As a cell's value: the live view; and a picture and text that are the same each time, for where nothing is live."""
+        from servicelab import views
+
+        return views.bundle(self)
 
     def __repr__(self) -> str:
         rows = self.status()

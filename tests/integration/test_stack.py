@@ -152,12 +152,12 @@ class TestUpdate:
         users = shop["users"]
         users.scale(2)
         stop, statuses = threading.Event(), []
-        session = requests.Session()
         url = users.url
 
         def ask() -> None:
-            while not stop.is_set():
-                statuses.append(session.get(f"{url}/users/1", timeout=10).status_code)
+            with requests.Session() as session:
+                while not stop.is_set():
+                    statuses.append(session.get(f"{url}/users/1", timeout=10).status_code)
 
         asking = threading.Thread(target=ask)
         asking.start()
@@ -221,9 +221,7 @@ class TestUpdate:
         )
         text = text.replace("../services", str(settings.root() / "services"))
         (tmp_path / "readonly.yaml").write_text(text.replace("name: shop", "name: readonly"), "utf-8")
-        stack = Stack("shop")
-        stack.file = tmp_path / "readonly.yaml"
-        stack._load()
+        stack = Stack.of(tmp_path / "readonly.yaml")
         try:
             stack.up()
             with pytest.raises(UpdateError, match="its root is read-only"):

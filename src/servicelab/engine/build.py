@@ -10,6 +10,7 @@ from pathlib import Path
 import docker
 from docker.utils.build import exclude_paths
 
+from servicelab import trust
 from servicelab.compose import Build
 from servicelab.engine.spec import CONTEXT, fingerprint
 from servicelab.errors import ImageError
@@ -62,7 +63,7 @@ def built_image(
         path=str(build.context),
         dockerfile=build.dockerfile,
         tag=tag,
-        buildargs=dict(build.args),
+        buildargs={**trust.build_args(), **build.args},
         target=build.target,
         labels={**labels, CONTEXT: wanted},
         rm=True,

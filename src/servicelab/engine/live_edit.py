@@ -133,14 +133,16 @@ def _put(container: Container, full: str, content: bytes) -> None:
 
 
 def _reload(container: Container) -> bool:
-    """Whether as many new workers got ready as there were before."""
-    workers = _workers(container)
+    """Whether all of the new workers got ready."""
+    old = _workers(container)  # perhaps also some that an earlier reload still lets finish
     since = _last_logged(container)
     before = _ready_lines(container, since)
     container.kill(signal="SIGHUP")
     until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
-        if _ready_lines(container, since) - before >= workers:
+        ready = _ready_lines(container, since) - before
+        # gunicorn starts all new ones before it ends an old one, so when one is ready, all are there to be counted.
+        if ready and ready >= len(_workers(container) - old):
             return True
         container.reload()
         if container.status != "running":
@@ -149,14 +151,20 @@ def _reload(container: Container) -> bool:
     return False
 
 
-def _workers(container: Container) -> int:
-    """How many workers gunicorn has: the children of its master, which is the main process, or the one that init started."""
+def _workers(container: Container) -> set[str]:
+    """gunicorn's workers, by process id: the children of its master, which is the main process, or the one that init started.
+
+    None where the container has just ended.
+    """
     container.reload()
-    processes = container.top(ps_args="-eo pid,ppid")["Processes"]
+    try:
+        processes = container.top(ps_args="-eo pid,ppid")["Processes"]
+    except docker.errors.APIError:
+        return set()
     master = str(container.attrs["State"]["Pid"])
     if container.attrs["HostConfig"]["Init"]:
         master = next((pid for pid, parent in processes if parent == master), master)
-    return max(1, [parent for _, parent in processes].count(master))
+    return {pid for pid, parent in processes if parent == master}
 
 
 def _last_logged(container: Container) -> float:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NETWORK = ("latency", "jitter", "bandwidth", "reset", "timeout")
 MACHINE = ("stop", "kill", "pause", "disk", "cpu", "memory")
-EDGE = "edge"  # as a caller: whoever comes in through a published port
+EDGE = network.EDGE
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Fault:
         return fault
 
     def _check(self) -> None:
-        asked = [name for name in (*NETWORK, "partition", *MACHINE) if getattr(self, name) not in (None, False)]
+        asked = [name for name in (*NETWORK, "partition", *MACHINE) if _given(getattr(self, name))]
         if not asked:
             raise FaultError(f"no fault of {self.service} is named", fix='for example latency="300ms", or kill=True')
         kinds = {"machine" if n in MACHINE else "partition" if n == "partition" else "network" for n in asked}
@@ -93,7 +93,7 @@ class Fault:
     @property
     def data(self) -> dict[str, Any]:
         """As JSON can hold it: what differs from the defaults."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, False, ())}
+        return {name: value for name, value in asdict(self).items() if _given(value)}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Fault:
@@ -103,7 +103,7 @@ class Fault:
         words = []
         for name in (*NETWORK, "partition", *MACHINE):
             value = getattr(self, name)
-            if value in (None, False):
+            if not _given(value):
                 continue
             if name in ("latency", "jitter", "reset", "timeout"):
                 words.append(f"{name} {value * 1000:g} ms" if value else name)
@@ -117,7 +117,12 @@ class Fault:
     @property
     def _way(self) -> Any:
         """The module that carries it out: ``before``, ``begin``, ``end``."""
-        return machine if any(getattr(self, name) not in (None, False) for name in MACHINE) else network
+        return machine if any(_given(getattr(self, name)) for name in MACHINE) else network
+
+
+def _given(value: object) -> bool:
+    """Whether it was asked for: 0.0 is, and equals False."""
+    return value is not None and value is not False and value != ()
 
 
 class Active:

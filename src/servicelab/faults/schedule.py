@@ -61,6 +61,8 @@ class Playing:
         self._schedule, self._stack = schedule, stack
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self.played: list[Entry] = []
+        """What has begun, in order."""
         self.failed: list[Exception] = []
         """What could not be begun or ended."""
 
@@ -79,7 +81,8 @@ class Playing:
 
         try:
             # a stack of its own: the SDK's clients are not safe to share between threads
-            with Active(Stack(self._stack.file.stem), entry.fault):
+            with Active(Stack.of(self._stack.file), entry.fault):
+                self.played.append(entry)
                 self._stop.wait(max(0.0, started + entry.at + entry.seconds - time.monotonic()))
         except Exception as error:
             self.failed.append(error)
