@@ -72,6 +72,17 @@ def test_the_seed_is_complete_and_a_second_one_changes_nothing(shop: Stack) -> N
         assert (code, printed.strip()) == (0, f"{service}: seeded already")
 
 
+def test_an_edit_right_after_another_does_not_wait_for_workers_that_still_finish(shop: Stack) -> None:
+    source = (SERVICES / "users/users/routes.py").read_text(encoding="utf-8")
+    for version in ("one", "two", "three"):
+        with requests.Session() as session:  # a worker with an open connection goes on for two seconds
+            session.get(shop["users"].url + "/users/1", timeout=30)
+            shop["users"].update("routes.py", source.replace('"name": user.name', f'"version": "{version}", "name": user.name'))
+        assert get(shop, "users", "/users/1").json()["version"] == version
+    shop["users"].update("routes.py", source)
+    conforms(get(shop, "users", "/users/1").json(), "users", "user.json")
+
+
 def test_users_and_orders_can_be_added_and_an_email_only_once(shop: Stack) -> None:
     new = {"name": "Åsa", "email": "asa@example.org"}
     user = requests.post(shop["users"].url + "/users", json=new, timeout=30)
