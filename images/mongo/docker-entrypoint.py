@@ -40,7 +40,17 @@ def make_root_user(name: str, password: str) -> None:
     from pymongo import MongoClient
 
     server = subprocess.Popen(
-        ["mongod", "--dbpath", str(DATA), "--bind_ip", "127.0.0.1", "--port", str(SETUP_PORT), "--unixSocketPrefix", SETUP_SOCKETS],
+        [
+            "mongod",
+            "--dbpath",
+            str(DATA),
+            "--bind_ip",
+            "127.0.0.1",
+            "--port",
+            str(SETUP_PORT),
+            "--unixSocketPrefix",
+            SETUP_SOCKETS,
+        ],
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def source(service: str, path: str) -> str:
 
 def user_name(service: Service) -> str:
     return str(requests.get(f"{service.url}/users/1", timeout=5).json()["name"])
+
+
+def lines_with(service: Service, text: str) -> list[str]:
+    """The log lines with TEXT in them. The first one may come to the engine a moment after the answer came to us."""
+    until = time.monotonic() + 30
+    while not (found := [line for line in service.logs().splitlines() if text in line]) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
 
 
 def test_each_service_answers_at_its_own_address(shop: Stack) -> None:
@@ -97,7 +106,7 @@ def test_logs_are_json_lines_of_one_schema(shop: Stack) -> None:
     for name, path in (("users", "/users/2"), ("orders", "/orders/2"), ("catalog", "/products/2")):
         request_id = f"log-{name}"
         requests.get(f"{shop[name].url}{path}", timeout=5, headers={"X-Request-ID": request_id})
-        (line,) = [line for line in shop[name].logs().splitlines() if request_id in line]
+        (line,) = lines_with(shop[name], request_id)
         entry = json.loads(line)
         assert set(entry) == wanted
         assert (entry["service"], entry["instance"], entry["status"]) == (name, f"{name}-1", 200)
