@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 Progress = Callable[[str, str], None]
@@ -18,9 +19,26 @@ def silent(_thing: str, _state: str) -> None:
     """Progress for when nobody looks."""
 
 
+_listener: ContextVar[Progress | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def told(listener: Progress) -> Iterator[None]:
+    """In the block (and in this thread alone) progress goes to LISTENER, and nothing is drawn."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 @contextmanager
 def show(title: str, things: tuple[str, ...] = ()) -> Iterator[Progress]:
     """Draw progress while the block runs. In a notebook a widget, whose stored form is TITLE and THINGS; else lines."""
+    listener = _listener.get()
+    if listener is not None:
+        yield listener
+        return
     with _widget(title, things) if _in_notebook() else _lines(title) as progress:
         yield progress
 

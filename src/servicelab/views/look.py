@@ -1,0 +1,171 @@
+"""Looking at a running stack: cheap questions at every look, dear ones seldom and beside it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import docker
+import requests
+
+from servicelab import settings
+from servicelab.engine import live_edit
+from servicelab.engine.client import Clients
+from servicelab.engine.spec import SOURCE
+from servicelab.engine.stacks import Engine
+from servicelab.faults import Fault, journal
+from servicelab.faults.network import PROXY, RULES
+from servicelab.views import snapshot
+from servicelab.views.logs import Line, Reader
+from servicelab.views.rates import Rates
+from servicelab.views.snapshot import Snapshot, Usage
+from servicelab.views.system import System
+
+USAGE_EVERY = 5.0
+"""Seconds between two questions for a container's memory and CPU: the engine takes up to a second for each."""
+
+ASKING = 3  # threads for them
+
+POSTGRES_BACKEND = re.compile(r"postgres: \S+ \S+ (?:\S+\(\d+\)|\[local\])")
+
+Summaries = list[dict[str, Any]]
+
+
+class Look:
+    """One look after another at the containers of ENGINE. Not for several threads. ``close()`` leaves no thread and no socket."""
+
+    def __init__(self, engine: Engine, system: System) -> None:
+        self._engine, self._system = engine, system
+        self._clients = Clients()
+        self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix=f"servicelab-usage-{engine.project}")
+        self._asked: dict[tuple[str, str], tuple[float, Future[Any]]] = {}
+        self._usage: dict[str, Usage] = {}
+        self._spent: dict[str, tuple[float, float]] = {}
+        self._connections: dict[str, int] = {}
+        self._edited: dict[str, bool] = {}
+        self._faults: dict[str, tuple[str, ...]] = {}
+        self._readers: dict[str, Reader] = {}
+        self._rates = Rates()
+        self._count = 0
+        self.no_latency = ""
+        """Why a view can't add latency; empty: it can."""
+
+    def take(self, chosen: Iterable[str] = ()) -> Snapshot:
+        """The stack now. CHOSEN: services whose last lines are wanted too. An engine that does not answer gives its trouble."""
+        self._count += 1
+        try:
+            summaries = self._engine.find(self._clients.get())
+            running = [s for s in summaries if s["State"] == "running"]
+            self._read_logs(summaries, set(chosen))
+            if self._count % 2:
+                self._faults = self._read_faults()
+            if self._count % 20 == 1:
+                self.no_latency = self._why_no_latency()
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            return Snapshot(trouble=f"the Docker engine does not answer: {error}")
+        self._ask(running)
+        seen = Snapshot(snapshot.replicas(summaries), self._faults, self._rates.now(), dict(self._connections))
+        return seen.with_details(self._usage, (i for i, edited in self._edited.items() if edited))
+
+    def lines(self, service: str) -> list[Line]:
+        """The last lines of SERVICE, of its replicas in time order, as far as they were read."""
+        name = f"{service}\n"
+        found = [line for key, reader in self._readers.items() if key.startswith(name) for line in reader.last]
+        return sorted(found, key=lambda line: line.time)
+
+    def close(self) -> None:
+        self._asking.shutdown(cancel_futures=True)
+        self._clients.close()
+
+    def _read_logs(self, summaries: Summaries, chosen: set[str]) -> None:
+        """Each log every second look, half of them in each: a number on an arrow is an average over seconds anyway."""
+        http = {name for name, node in self._system.nodes.items() if node.kind in ("service", "gateway")}
+        there = {f"{_service(s)}\n{s['Id']}": s for s in summaries if _service(s) in http | chosen}
+        for index, (key, summary) in enumerate(there.items()):
+            running = summary["State"] == "running"
+            if key in self._readers and ((index + self._count) % 2 or not (running or _service(summary) in chosen)):
+                continue
+            reader = self._readers.setdefault(key, Reader(summary["Id"]))
+            try:
+                lines = reader.read(self._clients.get())
+            except (docker.errors.NotFound, requests.HTTPError):  # just removed, or a log that can't be read
+                continue
+            self._rates.add(summary["Id"], _service(summary), lines, time.monotonic())
+            if any('"worker ready"' in line.text for line in lines):  # a reload: its source may be another one
+                self._edited.pop(summary["Id"], None)
+        self._readers = {key: reader for key, reader in self._readers.items() if key in there}
+        self._rates.keep(s["Id"] for s in there.values() if s["State"] == "running")
+
+    def _read_faults(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for record in journal.read(self._clients.get(), self._engine.project):
+            fault = Fault.from_data(record.fault)
+            found[fault.service] = (*found.get(fault.service, ()), str(fault).partition(": ")[2])
+        return found
+
+    def _why_no_latency(self) -> str:
+        for name in (PROXY, RULES):
+            try:
+                self._clients.get().api.inspect_image(f"{settings.registry()}/{name}")
+            except docker.errors.ImageNotFound:
+                return f"it needs an image that is not here yet: {name}. In a cell, shop.fault(…) gets it."
+        return ""
+
+    def _ask(self, running: Summaries) -> None:
+        """Start what is due of the dear questions, in other threads; the answers are there at a later look."""
+        for summary in running:
+            container, service = summary["Id"], _service(summary)
+            self._due("usage", container, self._ask_usage, container)
+            if self._system.nodes.get(service) and self._system.nodes[service].technology == "PostgreSQL":
+                self._due("connections", container, self._ask_connections, container, service)
+            if summary["Labels"].get(SOURCE) and container not in self._edited:
+                self._due("edited", container, self._ask_edited, container)
+        ids = {s["Id"] for s in running}
+        self._usage = {i: usage for i, usage in self._usage.items() if i in ids}
+        names = {_service(s) for s in running}
+        self._connections = {name: count for name, count in self._connections.items() if name in names}
+
+    def _due(self, what: str, container: str, ask: Callable[..., None], *arguments: Any) -> None:
+        last, future = self._asked.get((what, container), (-USAGE_EVERY, None))
+        now = time.monotonic()
+        if now - last >= USAGE_EVERY and (future is None or future.done()):
+            self._asked[what, container] = (now, self._asking.submit(_quietly, ask, *arguments))
+
+    def _ask_usage(self, container: str) -> None:
+        stats = self._clients.get().api.stats(container, stream=False, one_shot=True)
+        spent = stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+        at = datetime.fromisoformat(stats["read"][:26].rstrip("Z") + "+00:00").timestamp()
+        before = self._spent.get(container)
+        self._spent[container] = (at, spent)
+        cpu = (spent - before[1]) / (at - before[0]) if before and at > before[0] else None
+        self._usage[container] = Usage(working_set(stats["memory_stats"]), cpu)
+
+    def _ask_connections(self, container: str, service: str) -> None:
+        processes = self._clients.get().api.top(container)["Processes"]
+        self._connections[service] = sum(bool(POSTGRES_BACKEND.search(process[-1])) for process in processes)
+
+    def _ask_edited(self, container: str) -> None:
+        found = self._clients.get().containers.get(container)
+        self._edited[container] = bool(live_edit.edited_files(found))
+
+
+def working_set(memory: Mapping[str, Any]) -> int:
+    """Bytes in use without what the kernel could drop at once (cgroup v1 and v2 name it differently)."""
+    detail = memory.get("stats", {})
+    return int(memory.get("usage", 0)) - int(detail.get("total_inactive_file", detail.get("inactive_file", 0)))
+
+
+def _quietly(ask: Callable[..., None], *arguments: Any) -> None:
+    """A container may end while it is asked about; the next look shows that."""
+    try:
+        ask(*arguments)
+    except (docker.errors.APIError, requests.RequestException, KeyError, ValueError):
+        return
+
+
+def _service(summary: Mapping[str, Any]) -> str:
+    return str(summary["Labels"].get("com.docker.compose.service", ""))

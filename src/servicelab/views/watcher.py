@@ -1,0 +1,100 @@
+"""One thread a stack that looks at it, for all of its views, and only while one of them says that somebody is there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from servicelab.views.look import Look
+from servicelab.views.snapshot import Snapshot
+
+PERIOD = 0.5
+"""Seconds from one look to the next."""
+
+PATIENCE = 15.0
+"""Seconds without a sign of life after which a view counts as closed."""
+
+
+class View(Protocol):
+    """Who is shown what was seen, from the watcher's thread."""
+
+    selected: str
+
+    def show(self, seen: Snapshot, look: Look | None) -> None: ...
+
+
+class Watcher:
+    """Looks while there are views that were heard of in the last PATIENCE seconds."""
+
+    def __init__(self, name: str, begin: Callable[[], Look], clock: Callable[[], float] = time.monotonic) -> None:
+        self._name, self._begin, self._clock = name, begin, clock
+        self._lock = threading.Lock()
+        self._heard: dict[View, float] = {}
+        self._thread: threading.Thread | None = None
+        self._again = threading.Event()
+
+    def here(self, view: View) -> None:
+        """VIEW is on somebody's screen. Its first sign of life is answered at once."""
+        with self._lock:
+            new = view not in self._heard
+            self._heard[view] = self._clock()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"servicelab-view-{self._name}", daemon=True)
+                self._thread.start()
+        if new:
+            self._again.set()
+
+    def gone(self, view: View) -> None:
+        """VIEW was closed."""
+        with self._lock:
+            self._heard.pop(view, None)
+        self._again.set()
+
+    def poke(self) -> None:
+        """Something was done: look now."""
+        self._again.set()
+
+    def join(self) -> None:
+        """Return when no thread is looking."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _views(self) -> list[View]:
+        """Who is there. With nobody, the thread's end is settled here, so that whoever comes next starts another."""
+        with self._lock:
+            oldest = self._clock() - PATIENCE
+            self._heard = {view: heard for view, heard in self._heard.items() if heard > oldest}
+            if not self._heard:
+                self._thread = None
+            return list(self._heard)
+
+    def _run(self) -> None:
+        look: Look | None = None
+        try:
+            while views := self._views():
+                started = time.monotonic()
+                self._again.clear()
+                try:
+                    look = look or self._begin()
+                    seen = look.take({view.selected for view in views if view.selected})
+                except Exception as error:  # whatever it is, it is shown, and the next look may be luckier
+                    seen = Snapshot(trouble=f"{type(error).__name__}: {error}")
+                for view in views:
+                    view.show(seen, look)
+                self._again.wait(max(0.05, PERIOD - (time.monotonic() - started)))
+        finally:
+            if look is not None:
+                look.close()
+
+
+_watchers: dict[str, Watcher] = {}
+_lock = threading.Lock()
+
+
+def of(project: str, begin: Callable[[], Look]) -> Watcher:
+    """The watcher of PROJECT; BEGIN makes the look at it."""
+    with _lock:
+        return _watchers.setdefault(project, Watcher(project, begin))
