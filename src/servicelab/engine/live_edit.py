@@ -21,6 +21,7 @@ from servicelab.engine.spec import SERVICE, SOURCE
 from servicelab.errors import UpdateError
 
 TIMEOUT = 90.0  # seconds for the new workers to start: a crash is seen at once, only a very busy machine needs so long
+_TRACEBACKS = 200  # lines: those of two workers, and that of the master, which gives up
 
 
 def update(container: Container, path: str, source: str) -> None:
@@ -42,7 +43,7 @@ def update(container: Container, path: str, source: str) -> None:
     _put(container, full, source.encode())
     if _reload(container):
         return
-    log = last_lines(container.client, container.id)
+    log = last_lines(container.client, container.id, _TRACEBACKS)
     _put(container, full, good)
     container.reload()
     if container.status != "running":  # gunicorn gives up when no worker starts
@@ -179,7 +180,10 @@ def _ready_lines(container: Container, since: float) -> int:
 
 
 def _reason(log: str) -> str:
-    """The end of the traceback in LOG, else its last lines."""
+    """The end of the last worker's traceback in LOG; else of the last traceback; else its last lines."""
+    _, worker, its_words = log.rpartition("Exception in worker process\n")
+    if worker:
+        log = its_words.partition("\n[")[0]  # what follows are gunicorn's words on its own end
     lines = log.splitlines()
     errors: Iterable[int] = (i for i, line in enumerate(lines) if line.startswith("Traceback"))
     start = max(errors, default=max(0, len(lines) - 6))
