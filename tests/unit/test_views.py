@@ -114,7 +114,7 @@ def live(shop: System, **options: Any) -> ElementTree.Element:
             "postgres": tuple(Replica(n, "running", "healthy") for n in range(1, 10)),
         },
         faults={"users": ("latency 300 ms",)},
-        rates={(OUTSIDE, "gateway"): Rate(120.04, 2.5), ("rabbit", "gateway"): Rate(1.0), ("no-such", "gateway"): Rate(1.0)},
+        rates={(OUTSIDE, "gateway"): Rate(120.04, 2.5), ("rabbit", "gateway"): Rate(1.0)},
         connections={"postgres": 7},
     )
     return ElementTree.fromstring(draw(shop, snapshot, **options))
@@ -196,11 +196,11 @@ def logged(caller: str | None, status: int) -> Line:
 
 
 def test_rates_by_caller_over_the_time_that_was_looked_at() -> None:
-    rates = Rates()
+    rates = Rates({"orders"})
     rates.add("c1", "users", [logged("orders", 200)] * 50, 10.0)
     assert rates.now() == {}, "before the first look nobody knows how long it took to write them"
     rates.add(
-        "c1", "users", [logged("orders", 200)] * 8 + [logged(None, 503), Line("", "starting"), Line("", "{broken")] * 2, 12.0
+        "c1", "users", [logged("orders", 200)] * 8 + [logged("load", 503), Line("", "starting"), Line("", "{broken")] * 2, 12.0
     )
     rates.add("c2", "users", [], 10.0)
     rates.add("c2", "users", [logged("orders", 404)] * 3, 11.0)

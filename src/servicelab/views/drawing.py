@@ -49,8 +49,7 @@ def draw(system: System, snapshot: Snapshot | None = None, *, narrow: bool = Fal
 def _arrows(system: System, rates: Rates) -> list[Arrow]:
     """The file's, and those that only the logs tell of: who is found by a registry stands in no environment."""
     known = {(arrow.caller, arrow.callee) for arrow in system.arrows}
-    there = {OUTSIDE, *system.nodes}
-    return [*system.arrows, *(Arrow(*pair) for pair in sorted(rates) if pair not in known and there.issuperset(pair))]
+    return [*system.arrows, *(Arrow(*pair) for pair in sorted(rates) if pair not in known)]
 
 
 def _rows(node: Node, snapshot: Snapshot | None) -> list[Row]:

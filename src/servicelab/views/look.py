@@ -49,7 +49,7 @@ class Look:
         self._edited: dict[str, bool] = {}
         self._faults: dict[str, tuple[str, ...]] = {}
         self._readers: dict[str, Reader] = {}
-        self._rates = Rates()
+        self._rates = Rates(system.nodes)
         self._count = 0
         self.no_latency = ""
         """Why a view can't add latency; empty: it can."""

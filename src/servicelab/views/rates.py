@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from servicelab.views.logs import Line
 from servicelab.views.snapshot import Rate
@@ -16,9 +16,13 @@ FAILED = 500
 
 
 class Rates:
-    """What each container's log told, over the last few seconds. Times are of one monotonic clock."""
+    """What each container's log told, over the last few seconds. Times are of one monotonic clock.
 
-    def __init__(self) -> None:
+    CALLERS: the stack's own services; whoever else calls is OUTSIDE.
+    """
+
+    def __init__(self, callers: Collection[str]) -> None:
+        self._callers = callers
         self._seen: dict[str, deque[tuple[float, str, Counter[tuple[str, bool]]]]] = {}
         self._read: dict[str, float] = {}
 
@@ -31,7 +35,8 @@ class Rates:
             fields = line.fields
             status = fields.get("status")
             if isinstance(status, int):
-                counts[str(fields.get("caller") or OUTSIDE), status >= FAILED] += 1
+                caller = str(fields.get("caller"))
+                counts[caller if caller in self._callers else OUTSIDE, status >= FAILED] += 1
         last = self._read.get(container)
         self._read[container] = now
         if last is not None:

@@ -1,0 +1,120 @@
+"""A stack's live view as somebody at a screen has it: chosen, killed, started, reloaded, narrow, dark, and read aloud."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+STACK = Path(__file__).parents[1] / "stacks" / "talking.yaml"
+UP = f"""from pathlib import Path
+from servicelab import Stack
+shop = Stack.of(Path({str(STACK)!r}))
+shop.up()"""
+
+Keep = Callable[[Page, str], None]
+
+
+def show(page: Page, url: str) -> None:
+    """Open a notebook and wait until it can run."""
+    page.goto(url)
+    wait_for_lab(page)
+
+
+def wait_for_lab(page: Page) -> None:
+    """Until there is a kernel (before, JupyterLab asks for one) and what draws widgets (before, it shows a picture in their place)."""
+    ready, broken = page.get_by_text("Python 3 (ipykernel) | Idle"), page.get_by_text("Error Loading Theme")
+    expect(ready.or_(broken).first).to_be_visible()
+    if broken.is_visible():  # it waits a second and a half for its own theme; a busy machine may need longer
+        page.reload()
+        wait_for_lab(page)
+    for plugin in ("@jupyter-widgets/jupyterlab-manager:plugin", "anywidget:plugin"):
+        page.wait_for_function("plugin => window.jupyterapp.isPluginActivated(plugin)", arg=plugin)
+
+
+def menu(page: Page, *names: str) -> None:
+    labels = page.locator(".lm-MenuBar-itemLabel, .lm-Menu-itemLabel")
+    for name in names:
+        labels.filter(has_text=re.compile(f"^{name}$")).click()
+
+
+def node(page: Page, name: str) -> Locator:
+    return page.locator(f'.slv [data-node="{name}"]').first
+
+
+def wait_for_state(page: Page, name: str, words: str) -> None:
+    expect(node(page, name)).to_have_attribute("aria-label", re.compile(words))
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds serious or worse within the view."""
+    found = Axe().run(page, context=".slv", options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")]
+
+
+def test_kill_start_and_reload(lab: Any, page: Page, keep: Keep) -> None:
+    show(page, lab.write("view.ipynb", UP, "shop", 'run = shop.load("front", "/hello", rate=20, seconds=600)'))
+    menu(page, "Run", "Run All Cells")
+    wait_for_state(page, "front", "healthy|starting")
+    numbers = page.locator(".slv .rate")
+    expect(numbers.filter(has_text=re.compile(r"^[1-9][0-9.]*/s$"))).to_have_count(2)  # to front, and from there to back
+
+    node(page, "front").click()
+    expect(page.locator(".slv pre")).to_contain_text("GET /hello 200")
+    expect(page.get_by_role("button", name="Kill")).to_have_attribute("aria-disabled", "false")
+    page.get_by_role("button", name="Kill").click()
+    wait_for_state(page, "front", "exited 137")
+    expect(page.get_by_role("button", name="Kill")).to_have_attribute("aria-disabled", "true")
+    keep(page, "view-killed")
+    expect(numbers).to_have_count(0)  # nobody is called any more
+    page.get_by_role("button", name="Start", exact=True).click()
+    wait_for_state(page, "front", "healthy|starting")
+
+    node(page, "back").click()
+    page.get_by_role("button", name="Kill").click()
+    wait_for_state(page, "back", "exited 137")
+    page.get_by_role("button", name="Start", exact=True).click()
+    wait_for_state(page, "back", "healthy|starting")
+    menu(page, "File", "Save Notebook")
+    expect(page.locator("#jp-main-dock-panel .lm-TabBar-tab.jp-mod-current.jp-mod-dirty")).to_have_count(0)
+    page.reload()
+    wait_for_lab(page)
+    expect(node(page, "back")).to_have_attribute("aria-pressed", "true")  # it is the same view, as it was left
+    page.get_by_role("button", name="Pause", exact=True).click()
+    wait_for_state(page, "back", "paused")
+    page.get_by_role("button", name="Unpause").click()
+    wait_for_state(page, "back", "healthy|starting")
+
+
+def test_by_keyboard_beside_the_notebook_narrow_and_dark(lab: Any, page: Page, keep: Keep) -> None:
+    show(page, lab.write("view.ipynb", UP, "shop"))
+    menu(page, "Run", "Run All Cells")
+    wait_for_state(page, "back", "healthy|starting")
+    assert serious(page) == []
+
+    node(page, "back").focus()
+    page.keyboard.press("Enter")
+    expect(node(page, "back")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("group", name="Act on back")).to_be_visible()
+    expect(node(page, "back")).to_be_focused()
+    assert serious(page) == []
+    keep(page, "view-light")
+
+    page.locator(".jp-OutputArea-output .slv").click(button="right", position={"x": 300, "y": 5})
+    page.get_by_role("menuitem", name="Create New View for Cell Output").click()
+    expect(page.locator('.slv [data-node="back"][aria-pressed="true"]')).to_have_count(2)
+    keep(page, "view-beside")
+
+    menu(page, "Settings", "Theme", "JupyterLab Dark")
+    expect(page.locator('body[data-jp-theme-light="false"]')).to_be_attached()
+    assert serious(page) == []
+    keep(page, "view-dark")
+
+    menu(page, "View", "Appearance", "Show Left Sidebar")
+    page.set_viewport_size({"width": 480, "height": 1000})
+    expect(page.locator('.slv svg[width="332"]').first).to_be_attached()
+    keep(page, "view-narrow")
