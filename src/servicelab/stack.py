@@ -18,10 +18,8 @@ from servicelab.service import Service
 
 if TYPE_CHECKING:
     from servicelab.journey import Journey
-    from servicelab.trail import Entries
-
-if TYPE_CHECKING:
     from servicelab.traffic import Run
+    from servicelab.trail import Entries
 
 
 class Stack:
