@@ -153,8 +153,10 @@ def _lab(arguments: argparse.Namespace, steps: Steps) -> int:
     number = arguments.number or "00"
     notebook = lessons.learner_copy(number)
     began = time.monotonic()
-    wanted = [lessons.find(number)] if arguments.number else lessons.all_lessons()[: needs.FIRST]
+    known = lessons.all_lessons()
+    wanted = [lessons.find(number)] if arguments.number else known[: needs.FIRST]
     _ensure_images(needs.images_of(wanted))
+    _ensure_in_background(sorted({*needs.images_of(known)} - {*needs.images_of(wanted)}))
     _table([*steps, ("images", time.monotonic() - began)])
     root = settings.root()
     where = notebook.relative_to(root).as_posix()
@@ -168,6 +170,18 @@ def _lab(arguments: argparse.Namespace, steps: Steps) -> int:
     return _become(command, root)
 
 
+def _ensure_in_background(names: Sequence[str]) -> None:
+    """Later lessons' images: made while the first ones are read, by a process that goes on by itself. Its log: .servicelab/images.log."""
+    from servicelab import settings
+
+    if names:
+        log = settings.root() / ".servicelab" / "images.log"
+        log.parent.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "servicelab.cli", "images", "ensure", *names]
+        with log.open("w", encoding="utf-8") as file:
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+
+
 def _become(command: list[str], cwd: Path) -> int:
     os.chdir(cwd)
     sys.stdout.flush()
@@ -178,8 +192,11 @@ def _become(command: list[str], cwd: Path) -> int:
 
 
 def _run(arguments: argparse.Namespace, steps: Steps) -> int:
-    from servicelab import lessons
+    from servicelab import lessons, needs
 
+    began = time.monotonic()
+    _ensure_images(needs.images_of([lessons.find(arguments.number)]))
+    steps = [*steps, ("images", time.monotonic() - began)]
     began = time.monotonic()
     result = lessons.run(arguments.number, solution=arguments.solution, keep=arguments.keep)
     _table([*steps, (f"lesson {result.name[:2]}", time.monotonic() - began)])
@@ -233,9 +250,9 @@ def _images(arguments: argparse.Namespace, steps: Steps) -> int:
 
 
 def _ensure(arguments: argparse.Namespace, steps: Steps) -> int:
-    from servicelab import images
+    from servicelab import images, lessons, needs
 
-    print(_ensure_images(arguments.names or sorted(images.referenced())))
+    print(_ensure_images(arguments.names or sorted({*images.referenced(), *needs.images_of(lessons.all_lessons())})))
     return 0
 
 

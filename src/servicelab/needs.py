@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from servicelab import compose, notebooks, settings
+from servicelab import compose, faults, notebooks, settings
 from servicelab.engine.build import base_images
 from servicelab.lessons import Lesson
 
-FIRST = 3  # lessons whose images start.py fetches before it opens the first of them
+FIRST = 2  # lessons whose images start.py fetches before it opens the first of them; the others are made meanwhile
 
 _STACK = re.compile(r"""\bStack\(\s*["']([\w-]+)["']""")
+_FAULT = re.compile(r"\.fault\(")
 _IMAGE = re.compile(r"\blibrary/[a-z0-9][\w.-]*:[\w.-]+")
 
 
@@ -24,6 +25,8 @@ def images_of(lessons: Iterable[Lesson]) -> list[str]:
             if path.is_file():
                 code = "\n".join(cell.source for cell in notebooks.code_cells(notebooks.read(path)))
                 names.update(_IMAGE.findall(code))
+                if _FAULT.search(code):
+                    names |= set(faults.TOOLS)
                 for stack in _STACK.findall(code):
                     names |= images_of_stack(lesson.root / "compose" / f"{stack}.yaml")
     return sorted(names)

@@ -52,6 +52,7 @@ def all_steps(root: Path | None = None) -> list[Step]:
         Step("mypy", [*run, "mypy"]),
         Step("unit", [*run, "pytest", "-q", "tests/unit", *services]),
     ]
+    steps.append(Step("images", [*run, "servicelab.cli", "images", "ensure"], docker=True))
     for name, folder in (("integration", "tests/integration"), ("machinery", "tests/notebooks"), ("browser", "tests/browser")):
         if any((root / folder).glob("test_*.py")):
             steps.append(Step(name, [*run, "pytest", "-q", folder], docker=True))

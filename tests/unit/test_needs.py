@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from servicelab import lessons, needs
+from servicelab import faults, lessons, needs
 from servicelab.errors import ComposeError
 
 
@@ -28,6 +28,11 @@ def lesson(root: Path, *cells: str) -> lessons.Lesson:
 def test_stacks_and_images_that_are_named_are_needed(tmp_path: Path) -> None:
     first = lesson(tmp_path, 'shop = Stack("shop")', 'NAME = "library/node:24-slim"', "print('library/nothing')")
     assert needs.images_of([first]) == ["library/node:24-slim", "library/postgres:17", "library/python:3.13-slim"]
+
+
+def test_a_lesson_with_faults_needs_the_tools_for_them(tmp_path: Path) -> None:
+    wanted = needs.images_of([lesson(tmp_path, 'with shop.fault("app", latency="1s"): ...')])
+    assert wanted == sorted(faults.TOOLS)
 
 
 def test_a_stack_that_is_not_there_is_an_error(tmp_path: Path) -> None:

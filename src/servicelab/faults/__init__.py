@@ -13,6 +13,7 @@ What is broken is written down on the engine before it is broken, so that whatev
 """
 
 from servicelab.faults.fault import EDGE, Active, Fault, active, mend, recover
+from servicelab.faults.network import TOOLS
 from servicelab.faults.schedule import Entry, Schedule
 
-__all__ = ["EDGE", "Active", "Entry", "Fault", "Schedule", "active", "mend", "recover"]
+__all__ = ["EDGE", "TOOLS", "Active", "Entry", "Fault", "Schedule", "active", "mend", "recover"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PROXY = "shopify/toxiproxy:2.12.0"
 RULES = "servicelab/iptables:1"
+TOOLS = (PROXY, RULES)
 EDGE = "edge"  # as a caller: whoever comes in through a published port
 
 

@@ -54,16 +54,20 @@ class Look:
         self.no_latency = ""
         """Why a view can't add latency; empty: it can."""
 
-    def take(self, chosen: Iterable[str] = ()) -> Snapshot:
-        """The stack now. CHOSEN: services whose last lines are wanted too. An engine that does not answer gives its trouble."""
-        self._count += 1
+    def take(self, chosen: Iterable[str] = (), *, quick: bool = False) -> Snapshot:
+        """The stack now. CHOSEN: services whose last lines are wanted too. An engine that does not answer gives its trouble.
+
+        QUICK: somebody waits to see what they did; states and faults are new, the logs wait for the next look.
+        """
+        self._count += not quick
         try:
             summaries = self._engine.find(self._clients.get())
             running = [s for s in summaries if s["State"] == "running"]
-            self._read_logs(summaries, set(chosen))
-            if self._count % 2:
+            if not quick:
+                self._read_logs(summaries, set(chosen))
+            if quick or self._count % 2:
                 self._faults = self._read_faults()
-            if self._count % 20 == 1:
+            if not quick and self._count % 20 == 1:
                 self.no_latency = self._why_no_latency()
         except (docker.errors.DockerException, requests.RequestException) as error:
             return Snapshot(trouble=f"the Docker engine does not answer: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Protocol
 
 from servicelab.views.look import Look
 from servicelab.views.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
 
 PERIOD = 0.5
 """Seconds from one look to the next."""
@@ -32,19 +35,22 @@ class Watcher:
         self._name, self._begin, self._clock = name, begin, clock
         self._lock = threading.Lock()
         self._heard: dict[View, float] = {}
-        self._thread: threading.Thread | None = None
+        self._looking = False
+        self._thread: threading.Thread | None = None  # the last one: it may be closing what it had open
         self._again = threading.Event()
+        self._poked = False
 
     def here(self, view: View) -> None:
         """VIEW is on somebody's screen. Its first sign of life is answered at once."""
         with self._lock:
             new = view not in self._heard
             self._heard[view] = self._clock()
-            if self._thread is None:
+            if not self._looking:
+                self._looking = True
                 self._thread = threading.Thread(target=self._run, name=f"servicelab-view-{self._name}", daemon=True)
                 self._thread.start()
         if new:
-            self._again.set()
+            self.wake()
 
     def gone(self, view: View) -> None:
         """VIEW was closed."""
@@ -53,7 +59,12 @@ class Watcher:
         self._again.set()
 
     def poke(self) -> None:
-        """Something was done: look now."""
+        """Something was done: look now, and quickly."""
+        self._poked = True
+        self._again.set()
+
+    def wake(self) -> None:
+        """Something else is wanted to be seen: look now, at everything."""
         self._again.set()
 
     def join(self) -> None:
@@ -68,7 +79,7 @@ class Watcher:
             oldest = self._clock() - PATIENCE
             self._heard = {view: heard for view, heard in self._heard.items() if heard > oldest}
             if not self._heard:
-                self._thread = None
+                self._looking = False
             return list(self._heard)
 
     def _run(self) -> None:
@@ -77,13 +88,18 @@ class Watcher:
             while views := self._views():
                 started = time.monotonic()
                 self._again.clear()
+                quick, self._poked = self._poked, False
                 try:
                     look = look or self._begin()
-                    seen = look.take({view.selected for view in views if view.selected})
+                    seen = look.take({view.selected for view in views if view.selected}, quick=quick)
                 except Exception as error:  # whatever it is, it is shown, and the next look may be luckier
                     seen = Snapshot(trouble=f"{type(error).__name__}: {error}")
                 for view in views:
-                    view.show(seen, look)
+                    try:
+                        view.show(seen, look)
+                    except Exception:  # its kernel or its front end is going: the others are still looking
+                        log.exception("a view of %s can't be shown", self._name)
+                        self.gone(view)
                 self._again.wait(max(0.05, PERIOD - (time.monotonic() - started)))
         finally:
             if look is not None:

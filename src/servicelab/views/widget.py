@@ -54,7 +54,7 @@ class StackView(anywidget.AnyWidget):  # type: ignore[misc]
         self._lock = threading.Lock()
         super().__init__(wide=draw(self._system, self._seen))
         self.on_msg(lambda _widget, content, _buffers: self.handle(content))
-        self.observe(lambda _change: self._watcher.poke(), "selected")
+        self.observe(lambda _change: self._watcher.wake(), "selected")
 
     def handle(self, content: Any) -> threading.Thread | None:
         """A message of the front end. Returns the thread that carries out a button's act."""
@@ -74,7 +74,7 @@ class StackView(anywidget.AnyWidget):  # type: ignore[misc]
 
     def show(self, seen: Snapshot, look: Look | None) -> None:
         """From the watcher's thread: draw what was SEEN. What did not change is not sent again."""
-        with self._lock, self.hold_sync():
+        with self._lock:
             if not seen.trouble:
                 said = snapshot.changes(self._seen, seen) if self._seen.replicas else []
                 if said:
