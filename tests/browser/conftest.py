@@ -72,6 +72,13 @@ class Lab:
         nbformat.write(notebook, self.folder / name)
         return f"{self.url}/lab/tree/{name}?token={self.token}"
 
+    def wait_until_saved(self, name: str, content: str) -> None:
+        """Return when the stored notebook NAME has CONTENT in it."""
+        until = time.monotonic() + PATIENCE / 1000
+        while content not in (self.folder / name).read_text("utf-8"):
+            assert time.monotonic() < until, f"{name} was not saved"
+            time.sleep(0.1)
+
 
 @pytest.fixture
 def lab(tmp_path: Path, learner: str) -> Iterator[Lab]:

@@ -80,7 +80,7 @@ def test_kill_start_and_reload(lab: Any, page: Page, keep: Keep) -> None:
     page.get_by_role("button", name="Start", exact=True).click()
     wait_for_state(page, "back", "healthy|starting")
     menu(page, "File", "Save Notebook")
-    expect(page.locator("#jp-main-dock-panel .lm-TabBar-tab.jp-mod-current.jp-mod-dirty")).to_have_count(0)
+    lab.wait_until_saved("view.ipynb", "vnd.jupyter.widget-view+json")
     page.reload()
     wait_for_lab(page)
     expect(node(page, "back")).to_have_attribute("aria-pressed", "true")  # it is the same view, as it was left

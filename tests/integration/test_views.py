@@ -139,6 +139,17 @@ def test_buttons_act_on_real_containers_and_the_view_shows_it(stack: Stack, view
     assert view.trouble == "", "what went wrong is forgotten when the next thing goes well"
 
 
+def test_latency_is_put_on_and_taken_off(stack: Stack, view: StackView) -> None:
+    act(view, "latency", "back")
+    assert view.trouble == ""
+    assert [str(fault) for fault in stack.faults] == ["back: latency 300 ms"]
+    until(lambda: view.delayed == ["back"])
+    assert "latency 300 ms" in view.wide
+    act(view, "latency", "back")
+    assert stack.faults == []
+    until(lambda: view.delayed == [])
+
+
 def test_several_views_of_one_stack_agree_by_one_thread(stack: Stack, view: StackView) -> None:
     other = StackView(Stack.of(FILE))
     other.handle({"kind": "here", "front": "b", "narrow": True})

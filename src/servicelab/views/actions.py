@@ -41,9 +41,14 @@ def _act(stack: Stack, service: str, verb: str, replica: int | None) -> None:
     if verb in ("more", "fewer"):
         target.scale(max(0, len(target.containers) + (1 if verb == "more" else -1)))
     elif verb == "latency":
-        toggle(stack, faults.Fault.parse(service, latency=LATENCY))
+        toggle(stack, latency(service))
     else:
         getattr(target, verb)(replica)
+
+
+def latency(service: str) -> faults.Fault:
+    """The fault behind the button."""
+    return faults.Fault.parse(service, latency=LATENCY)
 
 
 def toggle(stack: Stack, fault: faults.Fault) -> None:

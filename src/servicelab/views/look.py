@@ -108,7 +108,7 @@ class Look:
         found: dict[str, tuple[str, ...]] = {}
         for record in journal.read(self._clients.get(), self._engine.project):
             fault = Fault.from_data(record.fault)
-            found[fault.service] = (*found.get(fault.service, ()), str(fault).partition(": ")[2])
+            found[fault.service] = (*found.get(fault.service, ()), words(fault))
         return found
 
     def _why_no_latency(self) -> str:
@@ -155,6 +155,11 @@ class Look:
     def _ask_edited(self, container: str) -> None:
         found = self._clients.get().containers.get(container)
         self._edited[container] = bool(live_edit.edited_files(found))
+
+
+def words(fault: Fault) -> str:
+    """A fault without the name of its service, beside which it stands."""
+    return str(fault).partition(": ")[2] + (f" (replica {fault.replica})" if fault.replica else "")
 
 
 def working_set(memory: Mapping[str, Any]) -> int:

@@ -96,6 +96,7 @@ function render({ model, el }) {
           possible = false;
           button.title = model.get("no_latency");
         }
+        if (verb === "latency") button.setAttribute("aria-pressed", String(model.get("delayed").includes(selected)));
         button.setAttribute("aria-disabled", String(!possible));
       });
     }
@@ -173,6 +174,7 @@ function render({ model, el }) {
     "change:conditions": drawPanel,
     "change:busy": drawPanel,
     "change:no_latency": drawPanel,
+    "change:delayed": drawPanel,
     "change:lines": drawLog,
     "change:trouble": drawTexts,
     "change:said": drawTexts,

@@ -13,7 +13,7 @@ import traitlets
 from servicelab.errors import ServicelabError
 from servicelab.views import actions, marks, snapshot, system, watcher
 from servicelab.views.drawing import draw
-from servicelab.views.look import Look
+from servicelab.views.look import Look, words
 from servicelab.views.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class StackView(anywidget.AnyWidget):  # type: ignore[misc]
     said = traitlets.Unicode("").tag(sync=True)  # changes, read out by screen readers
     busy = traitlets.List().tag(sync=True)  # what buttons are doing, in words
     trouble = traitlets.Unicode("").tag(sync=True)
+    delayed = traitlets.List().tag(sync=True)  # services that the view's latency is on
     no_latency = traitlets.Unicode("").tag(sync=True)  # why there is no button for it
 
     def __init__(self, stack: Stack) -> None:
@@ -82,10 +83,11 @@ class StackView(anywidget.AnyWidget):  # type: ignore[misc]
                 self._seen = seen
                 self._draw()
                 self.conditions = {name: [[r.number, r.state] for r in seen.of(name)] for name in self._system.nodes}
+                self.delayed = [name for name, own in seen.faults.items() if words(actions.latency(name)) in own]
                 if look is not None:
                     self.lines = [line.text[:LINE_LETTERS] for line in look.lines(self.selected)][-MOST_LINES:]
                     self.no_latency = look.no_latency
-            self.trouble = seen.trouble or self._failed
+            self.trouble = seen.trouble or self._failed  # within the lock: an act that ends now has the last word
 
     def _draw(self) -> None:
         """Only in the widths that somebody looks at."""
@@ -99,23 +101,23 @@ class StackView(anywidget.AnyWidget):  # type: ignore[misc]
     def _act(self, content: dict[str, Any]) -> None:
         service, verb = str(content.get("service")), str(content.get("verb"))
         replica = content.get("replica")
-        words = f"{verb} {service}" + (f"-{replica}" if replica else "")
+        doing = f"{verb} {service}" + (f"-{replica}" if replica else "")
         self._failed = ""
-        self._tell(words, "")
+        self._tell(doing, "")
         try:
-            actions.act(self._stack, service, verb, replica, lambda _thing, state: self._tell(words, state))
+            actions.act(self._stack, service, verb, replica, lambda _thing, state: self._tell(doing, state))
         except ServicelabError as error:
             self._failed = str(error)
         except Exception as error:  # the SDK's, or a bug: the view is where it was asked for, so the view says it
-            self._failed = f"{words}: {type(error).__name__}: {error}"
+            self._failed = f"{doing}: {type(error).__name__}: {error}"
         with self._lock:
-            self.busy = [entry for entry in self.busy if entry[0] != words]
+            self.busy = [entry for entry in self.busy if entry[0] != doing]
             self.trouble = self._failed
         self._watcher.poke()
 
-    def _tell(self, words: str, state: str) -> None:
+    def _tell(self, doing: str, state: str) -> None:
         with self._lock:
-            self.busy = [*(entry for entry in self.busy if entry[0] != words), [words, state]]
+            self.busy = [*(entry for entry in self.busy if entry[0] != doing), [doing, state]]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """As `Stack` shows itself: a widget's own text holds an address in memory."""
