@@ -15,7 +15,7 @@ import requests
 from servicelab import settings
 from servicelab.engine import live_edit
 from servicelab.engine.client import Clients
-from servicelab.engine.spec import SOURCE
+from servicelab.engine.spec import SERVICE, SOURCE
 from servicelab.engine.stacks import Engine
 from servicelab.faults import Fault, journal
 from servicelab.faults.network import PROXY, RULES
@@ -177,4 +177,4 @@ def _quietly(ask: Callable[..., None], *arguments: Any) -> None:
 
 
 def _service(summary: Mapping[str, Any]) -> str:
-    return str(summary["Labels"].get("com.docker.compose.service", ""))
+    return str(summary["Labels"].get(SERVICE, ""))

@@ -7,10 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from servicelab.engine.spec import SERVICE
-from servicelab.views.system import OUTSIDE
-
-__all__ = ["OUTSIDE", "Rate", "Replica", "Snapshot", "Usage", "changes", "replicas"]
+from servicelab.engine.spec import NUMBER, SERVICE
 
 EXIT_CODE = re.compile(r"^Exited \((\d+)\)")
 HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)$")
@@ -95,7 +92,7 @@ def replica(summary: Mapping[str, Any]) -> Replica:
     status = summary.get("Status") or ""
     code, health = EXIT_CODE.match(status), HEALTH.search(status)
     return Replica(
-        number=int(summary["Labels"].get("com.docker.compose.container-number", 0)),
+        number=int(summary["Labels"].get(NUMBER, 0)),
         state=summary["State"],
         health=health[1] if health else None,
         exit_code=int(code[1]) if code else None,

@@ -65,9 +65,6 @@ class System:
     arrows: tuple[Arrow, ...]
     layers: tuple[tuple[Slot, ...], ...]
 
-    def arrows_from(self, caller: str) -> list[Arrow]:
-        return [arrow for arrow in self.arrows if arrow.caller == caller]
-
 
 def read(application: Application) -> System:
     """The system of a Compose file. Jobs, which end, are left out."""
