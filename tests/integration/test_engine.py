@@ -10,7 +10,7 @@ import docker
 import pytest
 import requests
 
-from servicelab.engine import convergence
+from servicelab.engine import convergence, networks
 from servicelab.engine.stacks import Engine
 from servicelab.errors import StartError
 
@@ -103,6 +103,26 @@ def test_what_stopped_paused_or_disappeared_comes_back(engine: Make, client: doc
     assert ids(stack, client, "web")[0] == first
     network = client.networks.list(filters={"label": f"com.docker.compose.project={stack.project}"})
     assert len(network) == 2
+
+
+def test_a_network_that_appears_after_the_look_is_taken(
+    engine: Make, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a killed kernel's last request is carried out late."""
+    stack = engine(WEB)
+    look = networks.settle
+
+    def look_too_early(asking: docker.DockerClient, project: str) -> dict[str, str]:
+        seen = look(asking, project)
+        if not seen:
+            labels = {**stack.labels, "com.docker.compose.network": "back"}
+            client.api.create_network(f"{project}_back", driver="bridge", internal=True, labels=labels)
+        return seen
+
+    monkeypatch.setattr(networks, "settle", look_too_early)
+    stack.up()
+    names = [n["Name"] for n in client.api.networks(filters={"label": f"com.docker.compose.project={stack.project}"})]
+    assert sorted(names) == [f"{stack.project}_back", f"{stack.project}_front"]
 
 
 def test_scale(engine: Make, client: docker.DockerClient) -> None:

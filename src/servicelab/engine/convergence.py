@@ -110,15 +110,22 @@ class Convergence:
 
     def _create_network(self, name: str, network: Network) -> None:
         full = f"{self.project}_{name}"
-        made = self.pool.get().api.create_network(
-            full,
-            driver="bridge",
-            check_duplicate=True,
-            internal=network.internal,
-            labels={**self.engine.labels, **network.labels, c.NETWORK: name},
-        )
-        self._made("network", made["Id"])
-        self.networks[full] = made["Id"]
+        client = self.pool.get()
+        try:
+            made = client.api.create_network(
+                full,
+                driver="bridge",
+                check_duplicate=True,
+                internal=network.internal,
+                labels={**self.engine.labels, **network.labels, c.NETWORK: name},
+            )["Id"]
+        except docker.errors.APIError as error:
+            # a killed kernel's last request can still have been carried out after we looked
+            made = networks.settle(client, self.project).get(full) if error.status_code == 409 else None
+            if made is None:
+                raise
+        self._made("network", made)
+        self.networks[full] = made
 
     def _prepare_volume(self, name: str, volume: Volume, there: dict[str, Any] | None) -> None:
         """A database keeps the password that its data was made with: data of another checkout's passwords is of no use here."""
