@@ -14,7 +14,7 @@ from pathlib import Path
 from servicelab import settings
 from servicelab.errors import ServicelabError
 
-STEP_SECONDS = 1500.0  # a step that hangs must not take the others' results with it
+STEP_SECONDS = 2700.0  # a step that hangs must not take the others' results with it
 _MANNERS_SECONDS = 60.0  # what an interrupted step gets to remove its containers
 
 
