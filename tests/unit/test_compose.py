@@ -103,6 +103,33 @@ def test_build_depends_on_and_anchors(tmp_path: Path) -> None:
     assert found.order[-1] == "web"
 
 
+def test_an_included_file_joins_in(tmp_path: Path) -> None:
+    base = "name: base\nservices: {db: {image: db:1, networks: [back]}}\nnetworks: {back: {internal: true}}\n"
+    (tmp_path / "base.yaml").write_text(base, "utf-8")
+    shop = application(
+        tmp_path, "name: shop\ninclude: [base.yaml]\nservices: {web: {image: web:1, networks: [back], depends_on: [db]}}"
+    )
+    assert shop.name == "shop"
+    assert shop.order == ["db", "web"]
+    assert shop.networks["back"].internal
+
+
+@pytest.mark.parametrize(
+    ("base", "what"),
+    [
+        ("name: base\nservices: {web: {image: other:1}}", "web is in base.yaml too"),
+        ("name: base\ninclude: [shop.yaml]\nservices: {db: {image: db:1}}", "includes shop.yaml, which includes it in turn"),
+        ("name: base\nservices: {db: {image: db:1, networks: [front]}}", "names the network 'front'"),
+    ],
+)
+def test_an_included_file_that_does_not_fit(tmp_path: Path, base: str, what: str) -> None:
+    (tmp_path / "base.yaml").write_text(base, "utf-8")
+    with pytest.raises(ComposeError, match=what):
+        application(
+            tmp_path, "name: shop\ninclude: [base.yaml]\nservices: {web: {image: web:1, networks: [front]}}\nnetworks: {front: }"
+        )
+
+
 def test_env_file_is_below_environment(tmp_path: Path) -> None:
     (tmp_path / "web.env").write_text("# a comment\nA=file\nB=file\n", "utf-8")
     assert service(tmp_path, "env_file: web.env\nenvironment: {A: own}").environment == {"A": "own", "B": "file"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from graphlib import CycleError
 from pathlib import Path
@@ -24,12 +25,18 @@ from servicelab.compose.model import (
 from servicelab.compose.schema import validate
 from servicelab.compose.values import duration, environment, ports, size
 
+T = TypeVar("T")
+
 
 def load(path: Path, variables: Mapping[str, str]) -> Application:
-    """Read the Compose file PATH, with VARIABLES for its ``${…}``.
+    """Read the Compose file PATH and what it includes, with VARIABLES for its ``${…}``.
 
     Raises `ComposeError` with file, line and fix for whatever can't be carried out.
     """
+    return _load(path.resolve(), variables, ())
+
+
+def _load(path: Path, variables: Mapping[str, str], including: tuple[Path, ...]) -> Application:
     document = read(path, variables)
     validate(document)
     data = document.data
@@ -38,8 +45,6 @@ def load(path: Path, variables: Mapping[str, str]) -> Application:
         raise document.error("has no `name:`", fix=f"begin the file with `name: {path.stem}`")
     reader = _Reader(document)
     services = {n: reader.service(n, s or {}) for n, s in (data.get("services") or {}).items()}
-    if not services:
-        raise document.error("has no services", fix="name at least one under `services:`")
     networks = {
         n: Network(bool((v or {}).get("internal", False)), reader.mapping(v or {}, ("networks", n), "labels"))
         for n, v in (data.get("networks") or {}).items()
@@ -47,12 +52,35 @@ def load(path: Path, variables: Mapping[str, str]) -> Application:
     if any("default" in service.networks for service in services.values()):
         networks.setdefault("default", Network())
     volumes = {n: Volume(reader.mapping(v or {}, ("volumes", n), "labels")) for n, v in (data.get("volumes") or {}).items()}
-    application = Application(name, path.resolve(), services, networks, volumes)
-    _check_names(application, document)
+    own = Application(name, path, services, networks, volumes)
+    application = own
+    for index, entry in enumerate(data.get("include") or []):
+        key: Key = ("include", index)
+        file = (path.parent / reader.included(entry, key)).resolve()
+        if file in (*including, path):
+            raise document.error(f"includes {file.name}, which includes it in turn", key, fix="take one of the two away")
+        application = _joined(application, _load(file, variables, (*including, path)), document)
+    if not application.services:
+        raise document.error("has no services", fix="name at least one under `services:`")
+    _check_names(own, application, document)
     return application
 
 
-T = TypeVar("T")
+def _joined(application: Application, included: Application, document: Document) -> Application:
+    """APPLICATION with what another file has; a name that both use must mean the same."""
+
+    def join(kind: str, own: Mapping[str, T], other: Mapping[str, T]) -> dict[str, T]:
+        for name in own.keys() & other.keys():
+            if own[name] != other[name]:
+                raise document.error(f"{name} is in {included.file.name} too", (kind, name), fix="give one of them another name")
+        return {**other, **own}
+
+    return replace(
+        application,
+        services=join("services", application.services, included.services),
+        networks=join("networks", application.networks, included.networks),
+        volumes=join("volumes", application.volumes, included.volumes),
+    )
 
 
 class _Reader:
@@ -104,6 +132,13 @@ class _Reader:
             cpus=None if cpus is None else self.value(float, cpus, (*deep, "cpus")),
             labels=self.mapping(data, key, "labels"),
         )
+
+    def included(self, entry: str | dict[str, Any], key: Key) -> str:
+        if not isinstance(entry, str):
+            raise self.document.error(
+                "the long form of `include` is not carried out by Servicelab", key, fix="include: [other-file.yaml]"
+            )
+        return entry
 
     def value(self, parse: Callable[[Any], T], raw: Any, key: Key) -> T:
         """PARSE(RAW), where a ValueError becomes an error that points at KEY."""
@@ -224,8 +259,8 @@ class _Reader:
         )
 
 
-def _check_names(application: Application, document: Document) -> None:
-    """Every service, network and volume that is named has to be there, and nothing may wait for itself."""
+def _check_names(own: Application, application: Application, document: Document) -> None:
+    """Every service, network and volume that DOCUMENT's OWN services name has to be there, and nothing may wait for itself."""
 
     def check(kind: str, name: str, known: Mapping[str, Any], key: Key) -> None:
         if name not in known:
@@ -236,7 +271,7 @@ def _check_names(application: Application, document: Document) -> None:
                 fix=f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known) or 'none'}",
             )
 
-    for service in application.services.values():
+    for service in own.services.values():
         key: Key = ("services", service.name)
         for index, name in enumerate(service.depends_on):
             raw = document.data["services"][service.name]["depends_on"]

@@ -45,7 +45,7 @@ SERVICE_KEYS = frozenset(
     }
 )
 SUPPORTED: dict[tuple[str, ...], frozenset[str]] = {
-    (): frozenset({"name", "services", "networks", "volumes"}),
+    (): frozenset({"name", "include", "services", "networks", "volumes"}),
     ("services", "*"): SERVICE_KEYS,
     ("services", "*", "build"): frozenset({"context", "dockerfile", "args", "target"}),
     ("services", "*", "deploy"): frozenset({"replicas", "resources"}),
