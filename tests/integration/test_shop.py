@@ -72,6 +72,16 @@ def test_the_seed_is_complete_and_a_second_one_changes_nothing(shop: Stack) -> N
         assert (code, printed.strip()) == (0, f"{service}: seeded already")
 
 
+def test_a_deleted_user_is_told_from_one_that_never_was(shop: Stack) -> None:
+    new = requests.post(shop["users"].url + "/users", json={"name": "A", "email": "a@example.org"}, timeout=30).json()["id"]
+    for _ in range(2):  # a retry sees the same
+        assert requests.delete(f"{shop['users'].url}/users/{new}", timeout=30).status_code == 204
+    assert get(shop, "users", f"/users/{new}").json()["error"]["code"] == "deleted"
+    answer = get(shop, "users", f"/users?ids=9999999,{new},2,1").json()
+    conforms(answer, "users", "users-by-ids.json")
+    assert ([user["id"] for user in answer["users"]], answer["deleted"]) == ([1, 2], [new])
+
+
 def test_an_edit_right_after_another_does_not_wait_for_workers_that_still_finish(shop: Stack) -> None:
     source = (SERVICES / "users/users/routes.py").read_text(encoding="utf-8")
     for version in ("one", "two", "three"):

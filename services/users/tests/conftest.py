@@ -18,6 +18,7 @@ class UsersInMemory:
     def __init__(self):
         self.down = False
         self.users = {id: User(id, *rest) for id, *rest in seeded_users()}
+        self.tombstones = set()
 
     def ping(self):
         if self.down:
@@ -26,6 +27,9 @@ class UsersInMemory:
     def get(self, id):
         self.ping()
         return self.users.get(id)
+
+    def many(self, ids):
+        return [self.users[id] for id in sorted(set(ids)) if id in self.users]
 
     def page(self, *, after, limit):
         return [self.users[id] for id in sorted(self.users) if id > after][:limit]
@@ -36,6 +40,15 @@ class UsersInMemory:
         new = User(max(self.users, default=USERS) + 1, name, email, "2026-01-01T00:00:00Z")
         self.users[new.id] = new
         return new
+
+    def delete(self, id):
+        if self.users.pop(id, None) is None:
+            return False
+        self.tombstones.add(id)
+        return True
+
+    def deleted(self, ids):
+        return sorted(self.tombstones & set(ids))
 
 
 @pytest.fixture

@@ -20,6 +20,33 @@ def test_pages_follow_each_other(client):
     assert [user["id"] for user in first + second] == [1, 2, 3, 4, 5, 6]
 
 
+def test_several_users_in_one_call(client):
+    client.delete("/users/7")
+    answer = client.get("/users?ids=9,7,3,3,99999").json
+    assert [user["id"] for user in answer["users"]] == [3, 9]
+    assert answer["deleted"] == [7]
+
+
+@pytest.mark.parametrize("ids", ["", "1,", "1,x", "0", "-1", "1_0", ",".join(["1"] * 101)])
+def test_bad_ids_are_400_naming_the_parameter(client, ids):
+    response = client.get("/users?ids=" + ids)
+    assert (response.status_code, response.json["error"]["field"]) == (400, "ids")
+
+
+def test_a_hundred_users_in_one_call(client):
+    assert len(client.get("/users?ids=" + ",".join(map(str, range(1, 101)))).json["users"]) == 100
+
+
+def test_a_deleted_user_is_told_from_one_that_never_was(client):
+    assert client.delete("/users/1").status_code == 204
+    assert client.delete("/users/1").status_code == 204  # a retry
+    for id, code in [(1, "deleted"), (99999, "not_found")]:
+        response = client.get(f"/users/{id}")
+        assert (response.status_code, response.json["error"]["code"]) == (404, code)
+    assert client.delete("/users/99999").status_code == 404
+    assert 1 not in [user["id"] for user in client.get("/users").json["users"]]
+
+
 def test_a_new_user_can_be_read_back(client):
     made = client.post("/users", json={"name": "Åsa", "email": "asa@example.org"})
     assert made.status_code == 201
@@ -35,7 +62,7 @@ def test_what_is_not_there_is_404(client, path):
 
 
 def test_a_wrong_method_is_405_and_says_what_is_allowed(client):
-    response = client.delete("/users/1")
+    response = client.put("/users/1")
     assert (response.status_code, response.json["error"]["code"]) == (405, "method_not_allowed")
     assert "GET" in response.headers["Allow"]
 

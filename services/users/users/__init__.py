@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import errors, health, logs, routes
+from . import deadline, errors, health, logs, routes
 from .config import Config
 from .store import MongoUsers
 
@@ -18,6 +18,7 @@ def create_app(config: Config | None = None, users: MongoUsers | None = None) ->
     app.json.sort_keys = False
     logs.install(app, config.log_level)
     errors.install(app)
+    deadline.install(app)
     app.register_blueprint(health.blueprint({"database": users.ping}))
     app.register_blueprint(routes.blueprint(users))
     return app

@@ -37,7 +37,18 @@ def field(error: ValidationError) -> str:
 
 def number(name: str, default: int, *, least: int, most: int) -> int:
     """A whole number of the query string."""
-    given = request.args.get(name, str(default))
+    return whole(request.args.get(name, str(default)), name, least, most)
+
+
+def numbers(name: str, *, least: int, most: int, limit: int) -> list[int]:
+    """Up to ``limit`` whole numbers of the query string, with commas between: ?ids=1,2,3."""
+    given = request.args[name].split(",", limit)
+    if len(given) > limit:
+        raise ApiError(400, "invalid", f"more than {limit} at once", name)
+    return [whole(each, name, least, most) for each in given]
+
+
+def whole(given: str, name: str, least: int, most: int) -> int:
     if given.isascii() and given.isdigit() and len(given) < 12 and least <= int(given) <= most:
         return int(given)
     raise ApiError(400, "invalid", f"{given!r} is not a whole number from {least} to {most}", name)
