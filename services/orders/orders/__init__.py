@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import errors, health, logs, reports, routes
+from . import deadline, errors, health, logs, reports, routes
 from .config import Config
 from .database import Database
 from .peers import Peer
@@ -27,6 +27,7 @@ def create_app(
     app.json.sort_keys = False
     logs.install(app, config.log_level)
     errors.install(app)
+    deadline.install(app)
     # Not our peers: were we unwell whenever they are, one dead service would look like three.
     app.register_blueprint(health.blueprint({"database": orders.ping}))
     app.register_blueprint(routes.blueprint(orders, users, catalog))

@@ -17,12 +17,18 @@ CONTRACTS = Path(__file__).parent.parent / "contracts"
 def body(contract: str) -> dict[str, Any]:
     """The JSON of this request, or a 400 that names the first field which is not as contracts/``contract`` says."""
     try:
-        given = json.loads(request.get_data())
+        given = json.loads(request.get_data(), parse_float=number_of)
     except (ValueError, RecursionError):
         raise ApiError(400, "invalid", "the body has to be JSON", "body") from None
     for error in VALIDATORS[contract].iter_errors(given):
         raise ApiError(400, "invalid", error.message, field(error))
     return given
+
+
+def number_of(text: str) -> float:
+    """JSON knows one kind of number: 2.0 and 2 are the same, and the contract's integer takes both. We go on with an int."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def field(error: ValidationError) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import urllib3
 from flask import g
 
+from . import deadline
 from .errors import ApiError
 
 # Seconds. A connection takes a millisecond or never happens; an answer may take work.
@@ -24,16 +25,22 @@ class Peer:
 
         What we don't ask for is left out: a peer may add to its answers whatever it likes, and we pass none of it on unseen.
         """
-        headers = {"X-Request-ID": g.request_id, "X-Caller": str(__package__)}
+        patience = deadline.left(TIMEOUT.read_timeout)
+        headers = {
+            "X-Request-ID": g.request_id,
+            "X-Caller": str(__package__),
+            deadline.HEADER: str(round(1000 * patience)),  # so that nobody works for us when we have stopped waiting
+        }
+        timeout = urllib3.Timeout(connect=min(TIMEOUT.connect_timeout, patience), read=patience)
         try:
-            response = self._pool.request("GET", self._url + path, headers=headers)
+            response = self._pool.request("GET", self._url + path, headers=headers, timeout=timeout)
             if response.status == 404:
                 return None
             if response.status == 200:
                 found = response.json()
                 return {field: found[field] for field in fields}
         except urllib3.exceptions.ReadTimeoutError:
-            raise ApiError(504, "peer_timeout", f"{self.name} did not answer within {TIMEOUT.read_timeout} s") from None
+            raise ApiError(504, "peer_timeout", f"{self.name} did not answer within {patience:.1f} s") from None
         except urllib3.exceptions.HTTPError:
             raise ApiError(503, "peer_unavailable", f"{self.name} can't be reached") from None
         except ValueError:

@@ -9,7 +9,7 @@ WRONG = {
     "name": [None, True, 1, "", "a\x00b", "a\nb", "\ud800", "a" * 101, [], {}],
     "email": [None, True, 1, "", "nobody", "@", "a@", "@b", "a b@c", "a@b\x00", "a@b@c", "a" * 200 + "@b", [], {}],
 }
-IDS = ["0", "-1", "+1", "01", "1.0", "1e3", "0x1", "abc", "1%00", "1%20", "1%0A", "1%D9%A2", "%EF%BC%91", "9" * 30, "..", "%2e%2e"]
+IDS = "0 -1 +1 01 1.0 1e3 0x1 abc 1%00 1%20 1%0A 1%D9%A2 %EF%BC%91 999999999999 .. %2e%2e".split()  # noqa: SIM905
 
 
 def refused(client, body):
