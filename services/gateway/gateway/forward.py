@@ -46,9 +46,11 @@ class Forwarder:
         self._pools: dict[str, connection.Pool] = {}
         self._places = {route.service: BoundedSemaphore(in_flight) for route in ROUTES}
 
-    def forward(self, route: Route, method: str, target: str, sent: Mapping[str, str], body: Body | None) -> Response:
-        """The answer of the route's service to METHOD TARGET; or ApiError 502, 503, 504."""
-        until = time.monotonic() + route.deadline
+    def forward(
+        self, route: Route, method: str, target: str, sent: Mapping[str, str], body: Body | None, *, within: float = 60.0
+    ) -> Response:
+        """The answer of the route's service to METHOD TARGET; or ApiError 502, 503, 504. WITHIN: seconds, if less than the route's."""
+        until = time.monotonic() + min(route.deadline, within)
         place = self._places[route.service]
         if not place.acquire(timeout=PLACE):
             raise ApiError(503, "backend_busy", f"{route.service} has as many requests as it may have", retry_after=1)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g, jsonify, request
 
-from . import headers, incoming, limits
+from . import account, headers, incoming, limits
 from .clients import Clients, bucket
 from .config import Config
 from .errors import ApiError
@@ -35,11 +35,15 @@ def blueprint(config: Config, forwarder: Forwarder, limit: RateLimit) -> Bluepri
     @routes.route("/api/<path:rest>", methods=METHODS, provide_automatic_options=False)
     def forward(rest: str) -> Response:
         route = find(g.path)
-        g.route = f"{route.prefix}/…"
+        g.route = f"{route.prefix}/<rest>"
         body = incoming.Body(request.environ, config.max_body)
         target = route.to + g.path[len(route.prefix) :] + g.query
         sent = headers.onwards(request.environ, from_us(clients))
         return forwarder.forward(route, request.method, target, sent, body if body.length != 0 else None)
+
+    @routes.get("/api/account/<int:user>")
+    def account_page(user: int) -> Response:
+        return jsonify(account.page(forwarder, from_us(clients), user))
 
     return routes
 
