@@ -33,6 +33,7 @@ Connect = Callable[[], docker.DockerClient]
 _LAST_LINES = 15
 _CLEANUP_SECONDS = 30
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
+_PROGRESS = re.compile(r"progress: (.+)")  # what a step of a recipe may print that takes minutes
 _EXIT_CODE = re.compile(r"^The command .* returned a non-zero code: (\d+)$", re.DOTALL)
 
 
@@ -142,6 +143,8 @@ class Job:
                         running = match[1]
                     elif match := re.match(r" ---> (\w{12})$", line):
                         made, running = match[1], ""
+                    elif match := _PROGRESS.match(line):
+                        self.say(f"building {step.partition(':')[0]}: {match[1]}")
                     elif line.strip() and not line.startswith("Removing intermediate container"):
                         output.append(line.rstrip())
         except DockerException as error:

@@ -204,6 +204,14 @@ def test_a_recipe_that_fails_says_which_step_why_and_what_to_do(engine: Engine) 
     assert "http_proxy" in caught.value.fix
 
 
+def test_a_step_that_takes_minutes_tells_how_far_it_is(engine: Engine) -> None:
+    engine.build_events[f"servicelab.local/{POSTGRES}"] = iter([{"stream": "progress: 300 of 1900\n"}, {"stream": "a word\n"}])
+    steps: list[str] = []
+    ensure(engine, POSTGRES, progress=lambda _, step: steps.append(step))
+    assert "building 1/1: 300 of 1900" in steps
+    assert not any("a word" in step for step in steps)
+
+
 def test_a_changed_recipe_is_built_again_and_the_old_image_removed(engine: Engine) -> None:
     engine.unreachable = NO_REGISTRY
     ensure(engine, POSTGRES)
