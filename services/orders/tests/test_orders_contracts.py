@@ -44,3 +44,18 @@ def test_what_our_tests_let_peers_answer_is_what_we_expect_of_them(interaction):
 def test_what_we_take_from_a_peer_is_what_we_say_that_we_need(peer, fields):
     expected = json.loads((SERVICES / f"orders/contracts/expects/{peer}.json").read_text(encoding="utf-8"))
     assert expected["interactions"][0]["response"]["schema"]["required"] == list(fields)
+
+
+def consumers():
+    """What each consumer says that it needs of us: services/CONSUMER/contracts/expects/orders.json."""
+    for path in sorted(SERVICES.glob("*/contracts/expects/orders.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        for interaction in document["interactions"]:
+            yield pytest.param(interaction, id=f"{document['consumer']}: {interaction['description']}")
+
+
+@pytest.mark.parametrize("interaction", list(consumers()))
+def test_we_answer_as_our_consumers_expect(client, interaction):
+    response = client.open(interaction["request"]["path"], method=interaction["request"]["method"])
+    assert response.status_code == interaction["response"]["status"]
+    conforms(response.json, interaction["response"]["schema"])

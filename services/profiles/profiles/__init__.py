@@ -1,0 +1,33 @@
+"""The profiles service: a user and their orders as one page. It has no data of its own, and asks those who have."""
+
+from __future__ import annotations
+
+import httpx
+from flask import Flask
+
+from . import deadline, errors, health, logs, routes
+from .background import Background
+from .config import Config
+from .peers import Peer
+
+
+def create_app(config: Config | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Flask:
+    """Put the service together: nothing connects here. ``transport``: what carries its calls in tests, in place of sockets."""
+    config = config or Config.from_environment()
+    client = httpx.AsyncClient(transport=transport, trust_env=False)  # no proxy of the environment is between services
+    users, orders, recommendations = (
+        Peer(name, url, client)
+        for name, url in [
+            ("users", config.users_url),
+            ("orders", config.orders_url),
+            ("recommendations", config.recommendations_url),
+        ]
+    )
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False
+    logs.install(app, config.log_level)
+    errors.install(app)
+    deadline.install(app)
+    app.register_blueprint(health.blueprint())
+    app.register_blueprint(routes.blueprint(Background(), users, orders, recommendations))
+    return app

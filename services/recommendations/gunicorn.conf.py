@@ -1,0 +1,22 @@
+"""How gunicorn serves us: read from the working directory by itself.
+
+The application is not preloaded, on purpose: a reload (SIGHUP) sees changed code.
+"""
+
+import os
+
+bind = f"0.0.0.0:{os.environ.get('PORT', '3005')}"
+workers = 1  # one process, one die
+worker_class = "gthread"
+threads = 32  # a slow call only sleeps
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - the heartbeat files: never on a disk that may stall
+keepalive = 75  # longer than any client keeps an idle connection, so that it is never we who close one under a request
+graceful_timeout = 8  # seconds for running requests after SIGTERM; docker's patience is 10
+loglevel = "warning"  # gunicorn's own words, on stderr; requests are logged by the application, on stdout
+control_socket_disable = True  # a way in for an operator that nobody here needs
+
+
+def post_worker_init(worker):
+    from recommendations import logs
+
+    logs.log.info("worker ready")
