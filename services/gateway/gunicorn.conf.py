@@ -9,7 +9,7 @@ import os
 bind = f"0.0.0.0:{os.environ.get('PORT', '3000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
-threads = int(os.environ.get("THREADS", "8"))  # most of them wait for a backend: config.Config shares them out
+threads = int(os.environ.get("THREADS", "64"))  # they wait for backends: config.Config.in_flight of them for each, at most
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - the heartbeat files: never on a disk that may stall
 keepalive = 75  # longer than any client keeps an idle connection, so that it is never we who close one under a request
 graceful_timeout = 8  # seconds for running requests after SIGTERM; docker's patience is 10

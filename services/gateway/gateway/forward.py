@@ -19,7 +19,7 @@ from .incoming import PIECE, Body
 from .logs import log
 from .table import ROUTES, Route
 
-PLACE = 0.05  # seconds that a request waits for others at the same service to end: a burst passes, a hung service is full
+PLACE = 0.25  # seconds that a request waits for others at the same service to end: a burst passes, a hung service is full
 CHECK = urllib3.Timeout(connect=connection.CONNECT, read=1.0)  # seconds
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # What urllib3 adds by itself, unless told not to: the client's own words go on, or none.
