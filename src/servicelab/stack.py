@@ -84,12 +84,14 @@ class Stack:
             self._engine.down(volumes=volumes, progress=show)
 
     def reset(self) -> None:
-        """The first state again: data, edits and replicas as the file has them."""
+        """The first state again: data, edits and replicas as the file has them.
+
+        The first call makes the data anew and keeps a copy; later ones begin with that, in a fraction of the time.
+        """
         with progress.show(f"resetting {self.name}", tuple(self.application.services)) as show:
             faults.mend(self)
-            self._engine.down(volumes=True, progress=show)
             self._provide_images(show)
-            self._engine.up(progress=show)
+            self._engine.reset(progress=show)
 
     def _provide_images(self, show: progress.Progress) -> None:
         registry = settings.registry()

@@ -260,3 +260,31 @@ def test_json_labels_are_those_of_docker_compose(engine: Make, client: docker.Do
         labels = summary["Labels"]
         for name in ("project", "service", "config-hash", "oneoff", "container-number"):
             assert labels[f"com.docker.compose.{name}"], json.dumps(labels)
+
+
+def test_reset_gives_the_first_state_from_a_copy(engine: Make, left: Left, client: docker.DockerClient, learner: str) -> None:
+    stack, project = engine(WEB), f"{learner}-small"
+    stack.up()
+
+    def seeded() -> bytes:
+        output: bytes = client.containers.get(f"{project}-db-1").exec_run(["sh", "-c", "cat /data/*"]).output
+        return output
+
+    for copied in (False, True, True):
+        client.containers.get(f"{project}-db-1").exec_run(["sh", "-c", "echo later > /data/later; rm /data/seeded"])
+        before = {name: ids(stack, client, name) for name in ("db", "seed", "web")}
+        stack.scale("web", 3)
+        stack.reset()
+        assert seeded() == b"x"
+        after = {name: ids(stack, client, name) for name in ("db", "seed", "web")}
+        assert len(after["web"]) == 2
+        assert not set(after["web"] + after["db"]) & set(before["web"] + before["db"]), "containers are new"
+        assert (after["seed"] == before["seed"]) is copied, "what filled the data runs again only where there is no copy"
+    copies = [f"{project}_data.first", f"{project}_first-state"]
+    assert left()["volumes"] == [f"{project}_data", *copies]
+
+    other = engine(WEB.replace("write('x')", "write('y')"))
+    other.reset()
+    assert seeded() == b"y", "a copy of what another seed made is not used"
+    other.down(volumes=True)
+    assert left() == {"containers": [], "networks": [], "volumes": []}

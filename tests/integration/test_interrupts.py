@@ -1,4 +1,4 @@
-"""Interrupted or killed at any moment of up(): the next up() makes it whole, nothing twice, nothing left over."""
+"""Interrupted or killed at any moment of up(), scale(), down() or reset(): the next call makes it whole, nothing twice or left over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import docker
 import pytest
@@ -27,7 +26,12 @@ services:
     healthcheck: {test: [CMD, python, -c, "import urllib.request as r; r.urlopen('http://127.0.0.1:5000')"], interval: 10s}
     volumes: [data:/data]
     networks: [back]
-  seed: {image: "${PYTHON}", command: ["true"], depends_on: {db: {condition: service_healthy}}, networks: [back]}
+  seed:
+    image: ${PYTHON}
+    command: [touch, /data/seeded]
+    volumes: [data:/data]
+    depends_on: {db: {condition: service_healthy}}
+    networks: [back]
   web:
     image: ${PYTHON}
     command: [sleep, infinity]
@@ -38,70 +42,126 @@ networks: {back: {}, front: {}}
 volumes: {data: }
 """
 
-UP = """
+CALL = """
 import sys
 from pathlib import Path
 from servicelab import compose
 from servicelab.engine.stacks import Engine
-path, image, project, learner = sys.argv[1:]
+path, image, project, learner, call = sys.argv[1:]
 engine = Engine(compose.load(Path(path), {"PYTHON": image}), project, learner)
 print("begin", flush=True)
-engine.up()
+eval(call)
 print("end", flush=True)
 """
 
+SIGNALS = pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
+Left = Callable[[], dict[str, list[str]]]
 
-def up_in_a_process(engine: Engine, image: str) -> subprocess.Popen[str]:
-    """Another Python process that calls up(); returns at the moment it begins."""
+
+def stopped(engine: Engine, image: str, call: str, how: signal.Signals, seconds: float) -> int | None:
+    """CALL in another Python process, sent a signal after SECONDS. Its exit code; None where it had come to its end."""
     process = subprocess.Popen(
-        [sys.executable, "-c", UP, str(engine.application.file), image, engine.project, engine.labels["servicelab.learner"]],
+        [
+            sys.executable,
+            "-c",
+            CALL,
+            str(engine.application.file),
+            image,
+            engine.project,
+            engine.labels["servicelab.learner"],
+            call,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         # a shell's background job ignores SIGINT, and its children inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begin\n"
-    return process
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begin\n"
+        timer = threading.Timer(seconds, process.send_signal, [how])
+        timer.start()
+        ended = "end" in process.stdout.read()
+        process.wait()
+        timer.cancel()
+        timer.join()
+    return None if ended else process.returncode
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
-def test_up_at_random_moments(
-    how: signal.Signals,
-    engine: Callable[..., Engine],
-    registry: str,
-    client: docker.DockerClient,
-    left: Callable[[], dict[str, list[str]]],
-    tmp_path: Path,
-) -> None:
-    stack = engine(TEXT)
-    chance = random.Random(SEED)
-    project = stack.project
-    whole = {
+def whole(project: str) -> dict[str, list[str]]:
+    """What is there when all of TEXT is up, as `left` tells it."""
+    return {
         "containers": [f"{project}-{name}" for name in ("db-1", "seed-1", "web-1", "web-2")],
         "networks": [f"{project}_back", f"{project}_front"],
         "volumes": [f"{project}_data"],
     }
-    interrupted = 0
+
+
+def told(how: signal.Signals, call: str, stopped_early: int, moments: int) -> None:
+    print(f"{how.name} {call}: {stopped_early} of {moments} were stopped before their end; 0 left anything")
+    assert stopped_early, "none was stopped before its end: the moments are too late"
+
+
+@SIGNALS
+def test_up_at_random_moments(
+    how: signal.Signals, engine: Callable[..., Engine], registry: str, client: docker.DockerClient, left: Left
+) -> None:
+    stack, chance, early = engine(TEXT), random.Random(SEED), 0
+    project, image = stack.project, f"{registry}/library/python:3.13-slim"
     for _ in range(MOMENTS // 2):
-        with up_in_a_process(stack, f"{registry}/library/python:3.13-slim") as process:
-            timer = threading.Timer(chance.uniform(0.0, 1.5), process.send_signal, [how])
-            timer.start()
-            assert process.stdout is not None
-            interrupted += "end" not in process.stdout.read()
-            process.wait()
-            timer.cancel()
-            timer.join()
-        if how is signal.SIGINT and process.returncode != 0:
+        code = stopped(stack, image, "engine.up()", how, chance.uniform(0.0, 1.5))
+        early += code is not None
+        if how is signal.SIGINT and code:
             assert left()["containers"] == [], "an interrupted up() takes back what it made"
         stack.up()
-        assert left() == whole
+        assert left() == whole(project)
         states = {s["Names"][0]: s["State"] for s in stack.find(client)}
         assert set(states.values()) == {"running", "exited"}
         web = client.containers.get(f"{project}-web-1")
         assert set(web.attrs["NetworkSettings"]["Networks"]) == {f"{project}_back", f"{project}_front"}
         stack.down(volumes=True)
         assert left() == {"containers": [], "networks": [], "volumes": []}
-    print(f"{how.name}: {interrupted} of {MOMENTS // 2} ups were stopped before their end; 0 left anything")
-    assert interrupted, "no up() was stopped before its end: the moments are too late"
+    told(how, "up()", early, MOMENTS // 2)
+
+
+@SIGNALS
+def test_scale_and_down_at_random_moments(
+    how: signal.Signals, engine: Callable[..., Engine], registry: str, client: docker.DockerClient, left: Left
+) -> None:
+    stack, chance, early = engine(TEXT), random.Random(SEED), 0
+    image, calls = f"{registry}/library/python:3.13-slim", ["engine.scale('web', 4)", "engine.down(volumes=True)"]
+    for moment in range(MOMENTS // 5):
+        stack.up()
+        early += stopped(stack, image, calls[moment % 2], how, chance.uniform(0.0, 0.7)) is not None
+        stack.up()
+        assert left() == whole(stack.project)
+        assert len([s for s in stack.find(client, "web") if s["State"] == "running"]) == 2
+    stack.down(volumes=True)
+    assert left() == {"containers": [], "networks": [], "volumes": []}
+    told(how, "scale() or down()", early, MOMENTS // 5)
+
+
+@SIGNALS
+def test_reset_at_random_moments(
+    how: signal.Signals, engine: Callable[..., Engine], registry: str, client: docker.DockerClient, left: Left
+) -> None:
+    """A copy of the data may be there or not; the data itself is whole, and that of the first state."""
+    stack, chance, early = engine(TEXT), random.Random(SEED), 0
+    project, image = stack.project, f"{registry}/library/python:3.13-slim"
+    kept = [f"{project}_data.first", f"{project}_first-state"]
+    for moment in range(MOMENTS // 5):
+        stack.up()
+        client.containers.get(f"{project}-db-1").exec_run(["touch", "/data/later"])
+        if moment % 2:
+            stack.reset()
+        early += stopped(stack, image, "engine.reset()", how, chance.uniform(0.0, 1.5)) is not None
+        stack.up()
+        found = left()
+        extra = [name for name in found["volumes"] if name in kept]
+        assert extra in ([], kept)
+        assert found == {**whole(project), "volumes": [f"{project}_data", *extra]}
+        assert client.containers.get(f"{project}-db-1").exec_run(["ls", "/data"]).output == b"seeded\n"
+        stack.down(volumes=True)
+        assert left() == {"containers": [], "networks": [], "volumes": []}
+    told(how, "reset()", early, MOMENTS // 5)

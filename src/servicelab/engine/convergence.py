@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from servicelab.engine.stacks import Engine
 
 START_TIMEOUT = 120.0  # seconds that a service may take to get ready
+DATA = "data"  # the task that a reset puts before the volumes
 
 
 class Convergence:
@@ -76,7 +77,8 @@ class Convergence:
                 self.tasks.add(("network", name), partial(self._create_network, name, network))
         volumes = {v["Name"]: v for v in client.api.volumes(filters=filters)["Volumes"] or []}
         for name, volume in self.application.volumes.items():
-            self.tasks.add(("volume", name), partial(self._prepare_volume, name, volume, volumes.get(f"{self.project}_{name}")))
+            there = volumes.get(f"{self.project}_{name}")
+            self.tasks.add(("volume", name), partial(self._prepare_volume, name, volume, there), {DATA})
         builds: dict[str, list[Service]] = {}
         for name in self.replicas:
             service = self.application.services[name]
@@ -93,7 +95,7 @@ class Convergence:
 
     def _plan_service(self, service: Service, image: tuple[str, str]) -> None:
         name, wanted = service.name, self.replicas[service.name]
-        before: set[tuple[str, Any]] = {image}
+        before: set[Hashable] = {image, DATA}
         before |= {("network", n) for n in service.networks}
         before |= {("volume", m.source) for m in service.mounts if m.source}
         for dependency, how in service.depends_on.items():

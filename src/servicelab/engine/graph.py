@@ -25,6 +25,10 @@ class Tasks:
         self._work[name] = work
         self._after[name] = set(after)
 
+    def named(self, kind: str) -> set[Hashable]:
+        """The names of the form (KIND, …) that were added."""
+        return {name for name in self._work if isinstance(name, tuple) and name[0] == kind}
+
     def pause(self, seconds: float) -> None:
         """For polling inside a task: wait, but raise `Cancelled` at once when another task has failed."""
         if self._stop.wait(seconds):

@@ -13,8 +13,10 @@ from servicelab.compose import Application
 from servicelab.engine import spec as c
 from servicelab.engine.client import Clients, clients
 from servicelab.engine.convergence import Convergence
+from servicelab.engine.first_state import FirstState
 from servicelab.engine.graph import Tasks
 from servicelab.engine.removal import number_of, remove
+from servicelab.engine.reset import Reset
 from servicelab.errors import EngineError
 from servicelab.progress import Progress, silent
 
@@ -45,7 +47,15 @@ class Engine:
         Raises `StartError`, `ImageError` or `EngineError`.
         """
         with clients() as pool:
-            Convergence(self, pool, dict(replicas or {}), remove_orphans, progress).run()
+            if FirstState(pool, self.project, self.labels).interrupted:
+                Reset(self, pool, dict(replicas or {}), progress).run()
+            else:
+                Convergence(self, pool, dict(replicas or {}), remove_orphans, progress).run()
+
+    def reset(self, progress: Progress = silent) -> None:
+        """As `up` leaves it where nothing was: the first state of data, containers and replicas. What is not in the file goes."""
+        with clients() as pool:
+            Reset(self, pool, {}, progress).run()
 
     def scale(self, service: str, count: int, progress: Progress = silent) -> None:
         """COUNT replicas of SERVICE; the rest of the stack is left alone."""
