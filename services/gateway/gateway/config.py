@@ -17,10 +17,12 @@ class ConfigError(Exception):
 @dataclass(frozen=True)
 class Config:
     backends: Mapping[str, str]  # service -> base URL
+    consul_url: str = ""  # where to look up the services that have no URL; empty: nowhere
+    patience: float = 1.0  # all deadlines are that many times as long: for a machine that is slower than production
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-… we believe
     rate: float = 200.0  # requests a second that one client may send for ever; 0: no limit
     burst: int = 400  # requests that one client may send at once, after a rest
-    in_flight: int = 3  # requests of one worker that may be at one service: a hung one never takes all the threads
+    in_flight: int = 20  # requests of one worker that may be at one service: all services together hang, and threads are left
     max_body: int = 32 * 1024 * 1024  # bytes
     buckets: str = ""  # a file in memory, where the workers count together; empty: each counts alone
     log_level: str = "INFO"
@@ -29,10 +31,15 @@ class Config:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Config:
         names = {service: f"{service.upper()}_URL" for service in SERVICES}
         missing = [name for name in names.values() if not environ.get(name)]
-        if missing:
-            raise ConfigError(f"gateway: set {', '.join(missing)} in the environment: missing, and without a default")
+        consul_url = environ.get("CONSUL_URL", "").rstrip("/")
+        if missing and not consul_url:
+            raise ConfigError(
+                f"gateway: set {', '.join(missing)}, or CONSUL_URL, in the environment: missing, and without a default"
+            )
         return cls(
-            backends={service: environ[name].rstrip("/") for service, name in names.items()},
+            backends={service: environ[name].rstrip("/") for service, name in names.items() if name not in missing},
+            consul_url=consul_url,
+            patience=number(environ, "PATIENCE", cls.patience),
             trusted_proxies=networks(environ.get("TRUSTED_PROXIES", "")),
             rate=number(environ, "RATE_LIMIT", cls.rate),
             burst=int(number(environ, "RATE_BURST", cls.burst, least=1)),

@@ -10,7 +10,7 @@ from .config import Config
 from .errors import ApiError
 from .forward import Forwarder
 from .limits import RateLimit
-from .table import find
+from .table import find, with_patience
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 CLIENT_PATIENCE = 30.0  # seconds for which a client may neither send nor take a byte. A thread waits with it: see lesson 04
@@ -19,6 +19,7 @@ CLIENT_PATIENCE = 30.0  # seconds for which a client may neither send nor take a
 def blueprint(config: Config, forwarder: Forwarder, limit: RateLimit) -> Blueprint:
     routes = Blueprint("api", __name__)
     clients = Clients(config.trusted_proxies)
+    table = with_patience(config.patience)
 
     @routes.before_request
     def admit() -> None:
@@ -34,7 +35,7 @@ def blueprint(config: Config, forwarder: Forwarder, limit: RateLimit) -> Bluepri
 
     @routes.route("/api/<path:rest>", methods=METHODS, provide_automatic_options=False)
     def forward(rest: str) -> Response:
-        route = find(g.path)
+        route = find(g.path, table)
         g.route = f"{route.prefix}/<rest>"
         body = incoming.Body(request.environ, config.max_body)
         target = route.to + g.path[len(route.prefix) :] + g.query
