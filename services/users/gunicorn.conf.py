@@ -4,6 +4,7 @@ The application is not preloaded, on purpose: each worker imports it and opens i
 and a reload (SIGHUP) sees changed code.
 """
 
+import importlib.util
 import os
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '3001')}"
@@ -15,6 +16,24 @@ keepalive = 75  # longer than any client keeps an idle connection, so that it is
 graceful_timeout = 8  # seconds for running requests after SIGTERM; docker's patience is 10
 loglevel = "warning"  # gunicorn's own words, on stderr; requests are logged by the application, on stdout
 control_socket_disable = True  # a way in for an operator that nobody here needs
+
+
+def when_ready(server):
+    """In the master, before the first worker: one entry in Consul for all of them, where there is a Consul."""
+    if not os.environ.get("CONSUL_URL"):
+        return
+    found = importlib.util.spec_from_file_location("registration", "users/registration.py")
+    registration = importlib.util.module_from_spec(found)
+    found.loader.exec_module(registration)
+    entry = registration.Registration.from_environment()
+    entry.start()
+    drain = server.handle_term
+
+    def leave_and_drain():
+        entry.leave()
+        drain()
+
+    server.handle_term = leave_and_drain  # gunicorn's own hook, on_exit, comes when the last request is over: too late
 
 
 def post_worker_init(worker):

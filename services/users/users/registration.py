@@ -1,0 +1,140 @@
+"""Consul is told where we are once we serve, and that we go before we stop serving.
+
+gunicorn's master runs this, once for a container, however many workers there are; gunicorn.conf.py loads it by its path. It imports
+nothing of the application, and reads the environment itself: what the master has imported, a reload would not change any more.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+SERVICE = "users"
+TIMEOUT = 0.5  # seconds for Consul to answer, and for ourselves
+AGAIN = 0.2  # seconds until the next try, while we don't serve yet, or Consul does not answer
+LOOK = 5.0  # seconds between two looks at whether Consul still knows us
+HEARD = 1.0  # seconds from our leave until we stop taking requests: whoever watches Consul has heard of it by then
+
+
+class Registration:
+    """One instance's entry in Consul. Its id is the container's name: one that crashed and comes back replaces its old entry."""
+
+    def __init__(self, consul_url: str, port: int, check_interval: str = "10s") -> None:
+        consul = urlsplit(consul_url)
+        self.id = socket.gethostname()
+        self._consul = (consul.hostname or "", consul.port or 8500)
+        self._port = port
+        self._check_interval = check_interval
+        self._leaving = threading.Event()
+        self._registered = False  # by us: an entry that is there already may be that of a process before us
+        self._troubled = False
+        self._talking = threading.Lock()
+        # gunicorn forks workers now and then; not while another thread looks up a name, whose lock would stay locked in the child.
+        os.register_at_fork(
+            before=self._talking.acquire, after_in_parent=self._talking.release, after_in_child=self._talking.release
+        )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Registration":
+        return cls(environ["CONSUL_URL"], int(environ.get("PORT", "3001")), environ.get("CONSUL_CHECK_INTERVAL", "10s"))
+
+    def start(self) -> None:
+        threading.Thread(target=self._stay_registered, name="registration", daemon=True).start()
+
+    def leave(self) -> None:
+        """From here on Consul names us to nobody. Returns when those who watch it have heard."""
+        self._leaving.set()
+        try:
+            with self._talking, self._connection() as consul:  # a registration on its way ends first, and none follows
+                ask(consul, "PUT", f"/v1/agent/service/deregister/{self.id}")
+        except (OSError, HTTPException) as error:
+            say("warning", f"Consul could not be told that {self.id} leaves: {error!r}")
+        else:
+            say("info", f"{self.id} has left Consul")
+            time.sleep(HEARD)
+
+    def look(self) -> bool:
+        """Whether Consul knows us by now: where it doesn't, it is told. It forgets, when it restarts or has taken us for dead."""
+        try:
+            if self._registered and self._known():
+                return True
+            return self._serving() and self._register()
+        except (OSError, HTTPException) as error:
+            if not self._troubled:
+                say("warning", f"Consul can't be told of {self.id}, trying again until it can: {error!r}")
+            self._troubled = True
+            return False
+
+    def _stay_registered(self) -> None:
+        pause = 0.0
+        while not self._leaving.wait(pause):
+            pause = LOOK if self.look() else AGAIN
+
+    def _known(self) -> bool:
+        with self._talking, self._connection() as consul:
+            return ask(consul, "GET", f"/v1/agent/service/{self.id}") == 200
+
+    def _serving(self) -> bool:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
+        try:
+            return ask(connection, "GET", "/health") == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _register(self) -> bool:
+        with self._talking, self._connection() as consul:
+            if self._leaving.is_set():
+                return True
+            address = consul.sock.getsockname()[0]  # ours, on the network that we share with Consul
+            entry = {
+                "ID": self.id,
+                "Name": SERVICE,
+                "Address": address,
+                "Port": self._port,
+                "Check": {
+                    "HTTP": f"http://{address}:{self._port}/health",
+                    "Interval": self._check_interval,
+                    "Timeout": "2s",
+                    "Status": "passing",  # we have just looked; else nobody would be sent to us until Consul's first look
+                    "DeregisterCriticalServiceAfter": "1m",  # the least that Consul takes
+                },
+            }
+            status = ask(consul, "PUT", "/v1/agent/service/register?replace-existing-checks=true", entry)
+        if status != 200:
+            raise HTTPException(f"it answered {status}")
+        self._registered, self._troubled = True, False
+        say("info", f"{self.id} is registered with Consul, at {address}:{self._port}")
+        return True
+
+    @contextmanager
+    def _connection(self) -> Iterator[HTTPConnection]:
+        connection = HTTPConnection(*self._consul, timeout=TIMEOUT)
+        try:
+            connection.connect()
+            yield connection
+        finally:
+            connection.close()
+
+
+def ask(connection: HTTPConnection, method: str, path: str, body: dict[str, Any] | None = None) -> int:
+    """The status of the answer."""
+    connection.request(method, path, body=None if body is None else json.dumps(body))
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+def say(level: str, message: str) -> None:
+    """A line as logs.py writes them."""
+    when = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    line = {"ts": when, "level": level, "service": SERVICE, "instance": socket.gethostname(), "message": message}
+    print(json.dumps(line), flush=True)
