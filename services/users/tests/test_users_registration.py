@@ -95,6 +95,7 @@ def test_an_entry_says_where_we_are_and_how_to_check_it(entry, consul, us, capsy
         "Port": us.port,
         "Check": {
             "HTTP": f"http://127.0.0.1:{us.port}/health",
+            "Header": {"X-Caller": ["consul"]},
             "Interval": "1s",
             "Timeout": "2s",
             "Status": "passing",
@@ -142,18 +143,29 @@ def test_it_keeps_trying_while_consul_is_down(consul, us, capsys):
     assert entry.look()
 
 
-def test_after_it_left_it_is_never_registered_again(entry, consul):
+def test_it_leaves_when_it_is_told_to_and_stays_away(entry, consul):
     entry.start()
     entry.leave()
-    entry.look()
-    changes = [path for method, path, _ in consul.asked if method == "PUT"]
-    assert changes[-1] == "/v1/agent/service/deregister/users-7"
+    puts = [path for method, path, _ in consul.asked if method == "PUT"]
+    assert puts[-1] == "/v1/agent/service/deregister/users-7"
+    assert puts.count(puts[-1]) == 1
 
 
-def test_it_leaves_also_where_consul_is_gone(us, capsys):
+def test_its_end_does_not_wait_long_for_a_consul_that_is_gone(monkeypatch, us, capsys):
+    monkeypatch.setattr(registration, "GONE", 0.1)
     entry = registration.Registration("http://127.0.0.1:1", us.port)
+    entry.start()
     entry.leave()
-    assert json.loads(capsys.readouterr().out)["level"] == "warning"
+
+
+def test_a_worker_can_be_forked_at_any_moment(entry):
+    entry._hush()
+    entry._go_on()
+    with entry._talking:  # a name server that hangs
+        registration.TIMEOUT = 0.01
+        entry._hush()
+        entry._go_on()
+        assert entry._talking.locked()
 
 
 def test_the_environment_says_where_consul_is():

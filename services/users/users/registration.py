@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 SERVICE = "users"
 TIMEOUT = 0.5  # seconds for Consul to answer, and for ourselves
 AGAIN = 0.2  # seconds until the next try, while we don't serve yet, or Consul does not answer
+GONE = 2.0  # seconds that our end may wait for Consul
 LOOK = 5.0  # seconds between two looks at whether Consul still knows us
 HEARD = 1.0  # seconds from our leave until we stop taking requests: whoever watches Consul has heard of it by then
 
@@ -32,32 +33,24 @@ class Registration:
         self._consul = (consul.hostname or "", consul.port or 8500)
         self._port = port
         self._check_interval = check_interval
-        self._leaving = threading.Event()
+        self._leaving, self._left = threading.Event(), threading.Event()
         self._registered = False  # by us: an entry that is there already may be that of a process before us
         self._troubled = False
         self._talking = threading.Lock()
-        # gunicorn forks workers now and then; not while another thread looks up a name, whose lock would stay locked in the child.
-        os.register_at_fork(
-            before=self._talking.acquire, after_in_parent=self._talking.release, after_in_child=self._talking.release
-        )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Registration":
         return cls(environ["CONSUL_URL"], int(environ.get("PORT", "3001")), environ.get("CONSUL_CHECK_INTERVAL", "10s"))
 
     def start(self) -> None:
+        # gunicorn forks a worker now and then: not while our thread looks up a name, whose lock would stay locked in the child.
+        os.register_at_fork(before=self._hush, after_in_parent=self._go_on, after_in_child=self._go_on)
         threading.Thread(target=self._stay_registered, name="registration", daemon=True).start()
 
     def leave(self) -> None:
-        """From here on Consul names us to nobody. Returns when those who watch it have heard."""
+        """From here on Consul names us to nobody. Returns when those who watch it have heard, or soon where Consul is gone."""
         self._leaving.set()
-        try:
-            with self._talking, self._connection() as consul:  # a registration on its way ends first, and none follows
-                ask(consul, "PUT", f"/v1/agent/service/deregister/{self.id}")
-        except (OSError, HTTPException) as error:
-            say("warning", f"Consul could not be told that {self.id} leaves: {error!r}")
-        else:
-            say("info", f"{self.id} has left Consul")
+        if self._left.wait(GONE):
             time.sleep(HEARD)
 
     def look(self) -> bool:
@@ -76,9 +69,17 @@ class Registration:
         pause = 0.0
         while not self._leaving.wait(pause):
             pause = LOOK if self.look() else AGAIN
+        try:
+            with self._connection() as consul:
+                ask(consul, "PUT", f"/v1/agent/service/deregister/{self.id}")
+        except (OSError, HTTPException) as error:
+            say("warning", f"Consul could not be told that {self.id} leaves: {error!r}")
+        else:
+            say("info", f"{self.id} has left Consul")
+            self._left.set()
 
     def _known(self) -> bool:
-        with self._talking, self._connection() as consul:
+        with self._connection() as consul:
             return ask(consul, "GET", f"/v1/agent/service/{self.id}") == 200
 
     def _serving(self) -> bool:
@@ -91,9 +92,7 @@ class Registration:
             connection.close()
 
     def _register(self) -> bool:
-        with self._talking, self._connection() as consul:
-            if self._leaving.is_set():
-                return True
+        with self._connection() as consul:
             address = consul.sock.getsockname()[0]  # ours, on the network that we share with Consul
             entry = {
                 "ID": self.id,
@@ -102,6 +101,7 @@ class Registration:
                 "Port": self._port,
                 "Check": {
                     "HTTP": f"http://{address}:{self._port}/health",
+                    "Header": {"X-Caller": ["consul"]},
                     "Interval": self._check_interval,
                     "Timeout": "2s",
                     "Status": "passing",  # we have just looked; else nobody would be sent to us until Consul's first look
@@ -119,10 +119,18 @@ class Registration:
     def _connection(self) -> Iterator[HTTPConnection]:
         connection = HTTPConnection(*self._consul, timeout=TIMEOUT)
         try:
-            connection.connect()
+            with self._talking:
+                connection.connect()
             yield connection
         finally:
             connection.close()
+
+    def _hush(self) -> None:
+        self._hushed = self._talking.acquire(timeout=2 * TIMEOUT)  # a name server that hangs must not hang the workers as well
+
+    def _go_on(self) -> None:
+        if self._hushed:
+            self._talking.release()
 
 
 def ask(connection: HTTPConnection, method: str, path: str, body: dict[str, Any] | None = None) -> int:
