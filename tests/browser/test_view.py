@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from lab import menu, node, show, wait_for_state, wait_until_ready
+from playwright.sync_api import Page, expect
 
 STACK = Path(__file__).parents[1] / "stacks" / "talking.yaml"
 UP = f"""from pathlib import Path
@@ -17,47 +18,6 @@ shop = Stack.of(Path({str(STACK)!r}))
 shop.up()"""
 
 Keep = Callable[[Page, str], None]
-
-
-def show(page: Page, url: str) -> None:
-    """Open a notebook and wait until it can run."""
-    page.goto(url)
-    wait_for_lab(page)
-
-
-def wait_for_lab(page: Page, loads: int = 4) -> None:
-    """Until there is a kernel (before, JupyterLab asks for one) and what draws widgets (before, it shows a picture in their place).
-
-    JupyterLab itself may not come up: it waits a second and a half for its own theme, and right after Chromium was installed it was seen
-    to stay empty for minutes. Then the page is loaded again, as a person would: what is tested here is the view.
-    """
-    ready, broken = page.get_by_text("Python 3 (ipykernel) | Idle"), page.get_by_text("Error Loading Theme")
-    try:
-        expect(ready.or_(broken).first).to_be_visible(timeout=60_000)
-        up = not broken.is_visible()
-    except AssertionError:
-        if loads == 1:
-            raise
-        up = False
-    if not up and loads > 1:
-        page.reload()
-        wait_for_lab(page, loads - 1)
-    for plugin in ("@jupyter-widgets/jupyterlab-manager:plugin", "anywidget:plugin"):
-        page.wait_for_function("plugin => window.jupyterapp.isPluginActivated(plugin)", arg=plugin)
-
-
-def menu(page: Page, *names: str) -> None:
-    labels = page.locator(".lm-MenuBar-itemLabel, .lm-Menu-itemLabel")
-    for name in names:
-        labels.filter(has_text=re.compile(f"^{name}$")).click()
-
-
-def node(page: Page, name: str) -> Locator:
-    return page.locator(f'.slv [data-node="{name}"]').first
-
-
-def wait_for_state(page: Page, name: str, words: str) -> None:
-    expect(node(page, name)).to_have_attribute("aria-label", re.compile(words))
 
 
 def serious(page: Page) -> list[str]:
@@ -90,9 +50,9 @@ def test_kill_start_and_reload(lab: Any, page: Page, keep: Keep) -> None:
     page.get_by_role("button", name="Start", exact=True).click()
     wait_for_state(page, "back", "healthy|starting")
     menu(page, "File", "Save Notebook")
-    lab.wait_until_saved("view.ipynb", "vnd.jupyter.widget-view+json")
+    lab.wait_until_saved(page, "view.ipynb", "vnd.jupyter.widget-view+json")
     page.reload()
-    wait_for_lab(page)
+    wait_until_ready(page)
     expect(node(page, "back")).to_have_attribute("aria-pressed", "true")  # it is the same view, as it was left
     page.get_by_role("button", name="Pause", exact=True).click()
     wait_for_state(page, "back", "paused")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import threading
+from contextvars import ContextVar
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,13 +12,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from servicelab import compose
+from servicelab import Stack, compose
 from servicelab.views import draw, marks, read, text
 from servicelab.views.logs import Line, Reader
 from servicelab.views.places import layered
 from servicelab.views.rates import Rates
 from servicelab.views.snapshot import Rate, Replica, Snapshot, Usage, changes, replicas
 from servicelab.views.system import OUTSIDE, Arrow, System
+from servicelab.views.widget import StackView
 
 ROOT = Path(__file__).parents[2]
 SHOP = """
@@ -254,3 +257,22 @@ def test_a_reader_of_an_empty_log_misses_nothing() -> None:
     assert reader.read(engine) == []
     engine.write(0, 2)
     assert [line.text for line in reader.read(engine)] == ["line 0", "line 1"]
+
+
+def test_what_a_thread_sends_belongs_to_the_cell_that_made_the_view() -> None:
+    cell: ContextVar[str] = ContextVar("cell")
+    cell.set("made the view")
+    view = StackView(Stack.of(ROOT / "tests" / "stacks" / "talking.yaml"))
+    cell.set("a later one")
+    sent: list[str] = []
+    view.observe(lambda _change: sent.append(cell.get("none")), ["conditions", "busy"])
+    thread = threading.Thread(target=view.show, args=(Snapshot(replicas={"front": (Replica(1, "running"),)}), None))
+    thread.start()
+    thread.join()
+    act = view.handle({"kind": "act", "service": "nobody", "verb": "kill"})
+    assert act is not None
+    act.join()
+    assert "nobody" in view.trouble
+    assert len(sent) >= 2
+    assert set(sent) == {"made the view"}
+    view.close()

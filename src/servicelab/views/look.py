@@ -145,7 +145,8 @@ class Look:
         at = datetime.fromisoformat(stats["read"][:26].rstrip("Z") + "+00:00").timestamp()
         before = self._spent.get(container)
         self._spent[container] = (at, spent)
-        cpu = (spent - before[1]) / (at - before[0]) if before and at > before[0] else None
+        # a container that was started again counts from zero
+        cpu = (spent - before[1]) / (at - before[0]) if before and at > before[0] and spent >= before[1] else None
         self._usage[container] = Usage(working_set(stats["memory_stats"]), cpu)
 
     def _ask_connections(self, container: str, service: str) -> None:

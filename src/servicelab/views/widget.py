@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from pathlib import Path
@@ -53,6 +54,9 @@ class StackView(anywidget.AnyWidget):  # type: ignore[misc]
         self._fronts: dict[str, tuple[bool, float]] = {}  # is it narrow, and when it was last heard of
         self._failed = ""  # what the last button ran into
         self._lock = threading.Lock()
+        # Of the cell that made the view. A thread has none, and ipykernel then takes the last message of any page for what it answers:
+        # once that page was reloaded, what its view sends would go to a part of the kernel that has ended, and be dropped.
+        self._context = contextvars.copy_context()
         super().__init__(wide=draw(self._system, self._seen))
         self.on_msg(lambda _widget, content, _buffers: self.handle(content))
         self.observe(lambda _change: self._watcher.wake(), "selected")
@@ -68,13 +72,18 @@ class StackView(anywidget.AnyWidget):  # type: ignore[misc]
             if not self._fronts:
                 self._watcher.gone(self)
         elif kind == "act":
-            thread = threading.Thread(target=self._act, args=(content,), name="servicelab-act", daemon=True)
+            thread = threading.Thread(
+                target=self._context.copy().run, args=(self._act, content), name="servicelab-act", daemon=True
+            )
             thread.start()
             return thread
         return None
 
     def show(self, seen: Snapshot, look: Look | None) -> None:
         """From the watcher's thread: draw what was SEEN. What did not change is not sent again."""
+        self._context.copy().run(self._show, seen, look)
+
+    def _show(self, seen: Snapshot, look: Look | None) -> None:
         with self._lock:
             if not seen.trouble:
                 said = snapshot.changes(self._seen, seen) if self._seen.replicas else []
