@@ -161,7 +161,7 @@ class Stream:
         except HTTPError as error:
             raise explain(error, self._route) from None
         self.close(ok=True)
-        return Answer(body, response.status, found, content_type=None, direct_passthrough=True)
+        return Answer([body], response.status, found, content_type=None, direct_passthrough=True)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
