@@ -47,6 +47,7 @@ class Job:
     def __init__(self, name: str, progress: Progress, connect: Connect) -> None:
         self.name = name
         self._progress = progress
+        self.listener: Callable[[str], None] | None = None  # who else is told
         self._stopping = threading.Event()
         self._response: Any = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,6 +66,8 @@ class Job:
     def say(self, step: str) -> None:
         self.check()
         self._progress(self.name, step)
+        if self.listener is not None:
+            self.listener(step)
 
     def check(self) -> None:
         if self._stopping.is_set():

@@ -18,7 +18,10 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def exclusive(name: str, job: Job) -> Iterator[None]:
-    """Holds an image's lock among all processes of this user; it goes with its process, however that ends."""
+    """Holds an image's lock among all processes of this user; it goes with its process, however that ends.
+
+    Whoever waits for it is told how far the other is: each step of the one that works is in the file.
+    """
     try:
         import fcntl
     except ImportError:  # Windows: pulls are the engine's affair, and recipes need Debian
@@ -26,15 +29,24 @@ def exclusive(name: str, job: Job) -> Iterator[None]:
         return
     folder = cache_folder() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / re.sub(r"\W+", "-", name)).open("w") as file:
-        waited = False
+    with (folder / re.sub(r"\W+", "-", name)).open("a+", encoding="utf-8") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not waited:
-                    job.say("waiting for another process that makes it")
-                waited = True
+                file.seek(0)
+                job.say(f"another process makes it: {file.read() or 'beginning'}")
                 job.wait(0.2)
-        yield
+
+        def tell(step: str) -> None:
+            file.truncate(0)
+            file.write(step)
+            file.flush()
+
+        tell("")
+        job.listener = tell
+        try:
+            yield
+        finally:
+            job.listener = None

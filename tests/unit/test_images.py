@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from servicelab import images, recipes, registries, trust
+from servicelab import images, locks, recipes, registries, trust
 from servicelab.errors import ImageError
+from servicelab.jobs import Job
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + 64 * "a"
@@ -210,6 +211,31 @@ def test_a_step_that_takes_minutes_tells_how_far_it_is(engine: Engine) -> None:
     ensure(engine, POSTGRES, progress=lambda _, step: steps.append(step))
     assert "building 1/1: 300 of 1900" in steps
     assert not any("a word" in step for step in steps)
+
+
+def test_who_waits_for_another_process_sees_how_far_it_is(engine: Engine) -> None:
+    seen: list[str] = []
+    told = threading.Event()
+
+    def listen(_: str, step: str) -> None:
+        seen.append(step)
+        if "300" in step:
+            told.set()
+
+    ours, theirs = (Job(POSTGRES, listener, lambda: engine) for listener in (listen, lambda *_: None))
+
+    def wait() -> None:
+        with locks.exclusive(POSTGRES, ours):
+            ours.say("mine now")
+
+    with locks.exclusive(POSTGRES, theirs):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        theirs.say("building 1/1: 300 of 1900")
+        assert told.wait(60)
+    waiting.join(60)
+    assert "another process makes it: building 1/1: 300 of 1900" in seen
+    assert seen[-1] == "mine now"
 
 
 def test_a_changed_recipe_is_built_again_and_the_old_image_removed(engine: Engine) -> None:
