@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import httpx
 from flask import Flask
 
 from . import deadline, errors, health, logs, routes
 from .background import Background
 from .config import Config
 from .peers import Peer
+from .transport import Http, Transport
 
 
-def create_app(config: Config | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Flask:
+def create_app(config: Config | None = None, transport: Transport | None = None) -> Flask:
     """Put the service together: nothing connects here. ``transport``: what carries its calls in tests, in place of sockets."""
     config = config or Config.from_environment()
-    client = httpx.AsyncClient(transport=transport, trust_env=False)  # no proxy of the environment is between services
+    transport = transport or Http()
     users, orders, recommendations = (
-        Peer(name, url, client)
+        Peer(name, url, transport)
         for name, url in [
             ("users", config.users_url),
             ("orders", config.orders_url),

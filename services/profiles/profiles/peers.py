@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from .deadline import HEADER, DeadlinePassedError
 from .errors import ApiError
 from .spare import Spare
-
-CONNECT = 0.25  # seconds: a connection takes a millisecond or never happens
+from .transport import Transport, UnreachableError
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,10 @@ class PeerError(ApiError):
 
 
 class Peer:
-    def __init__(self, name: str, url: str, client: httpx.AsyncClient) -> None:
+    def __init__(self, name: str, url: str, transport: Transport) -> None:
         self.name = name
         self._url = url
-        self._client = client
+        self._transport = transport
         self._spare = Spare()
 
     async def get(self, path: str, fields: tuple[str, ...], ask: Ask, *, spare: bool = True) -> dict[str, Any] | None:
@@ -62,26 +60,21 @@ class Peer:
             raise PeerError(504, "peer_timeout", f"{self.name} did not answer in time") from None
 
     async def _once(self, path: str, fields: tuple[str, ...], ask: Ask) -> dict[str, Any] | None:
-        left = ask.left()
         headers = {
             "X-Request-ID": ask.request_id,
             "X-Caller": str(__package__),
-            HEADER: str(round(1000 * left)),  # so that nobody works for us when we have stopped waiting
+            HEADER: str(round(1000 * ask.left())),  # so that nobody works for us when we have stopped waiting
         }
-        timeout = httpx.Timeout(left, connect=min(CONNECT, left))
         try:
-            response = await self._client.get(self._url + path, headers=headers, timeout=timeout)
-        except httpx.ReadTimeout:
-            raise PeerError(504, "peer_timeout", f"{self.name} did not answer in time") from None
-        except httpx.TransportError:
+            status, body = await self._transport.get(self._url + path, headers)
+        except UnreachableError:
             raise PeerError(503, "peer_unavailable", f"{self.name} can't be reached", may_pass=True) from None
-        if response.status_code == 404:
+        if status == 404:
             return None
-        if response.status_code != 200:
-            busy = response.status_code == 503
-            raise PeerError(502, "peer_failed", f"{self.name} answered with {response.status_code}", may_pass=busy)
+        if status != 200:
+            raise PeerError(502, "peer_failed", f"{self.name} answered with {status}", may_pass=status == 503)
         try:
-            return reduced(response.json(), fields)
+            return reduced(json.loads(body), fields)
         except (ValueError, KeyError, TypeError):
             raise PeerError(502, "peer_failed", f"{self.name} answered without {', '.join(fields)}") from None
 

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from profiles import composition
+from profiles.transport import UnreachableError
 
 CONTRACTS = Path(__file__).parent.parent / "contracts"
 EXPECTED = [
@@ -26,8 +26,8 @@ def published(name):
 
 
 def test_we_answer_as_we_publish(client, peers):
-    async def gone(request):
-        raise httpx.ConnectError("gone")
+    async def gone():
+        raise UnreachableError("gone")
 
     conforms(client.get("/profiles/1").json, published("profile.json"))
     conforms(client.get("/recommendations?user_ids=1").json, published("recommendations.json"))
