@@ -20,11 +20,12 @@ _MANNERS_SECONDS = 60.0  # what an interrupted step gets to remove its container
 
 @dataclass(frozen=True)
 class Step:
-    """A name to ask for, the command, and whether it needs a Docker engine."""
+    """A name to ask for, the command, whether it needs a Docker engine, and whether it may begin while earlier ones still run."""
 
     name: str
     command: list[str]
     docker: bool = False
+    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def all_steps(root: Path | None = None) -> list[Step]:
         Step("mypy", [*run, "mypy"]),
         Step("unit", [*run, "pytest", "-q", "tests/unit", *services]),
     ]
-    steps.append(Step("images", [*run, "servicelab.cli", "images", "ensure"], docker=True))
+    steps.append(Step("images", [*run, "servicelab.cli", "images", "ensure"], docker=True, early=True))
     for name, folder in (("integration", "tests/integration"), ("machinery", "tests/notebooks"), ("browser", "tests/browser")):
         if any((root / folder).glob("test_*.py")):
             steps.append(Step(name, [*run, "pytest", "-q", folder], docker=True))
@@ -80,17 +81,25 @@ def run(
     echo: Callable[[str], None] = print,
     environ: Mapping[str, str] = os.environ,
 ) -> list[Result]:
-    """Run the steps in order and go on after one that failed. The last line told is "N passed, N failed"."""
+    """Run the steps in order and go on after one that failed. The last line told is "N passed, N failed".
+
+    An early step is started at once, unseen, as well as in its turn: it must be one that finds what was made already.
+    """
     root = root or settings.root()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: steps would inherit deafness to Ctrl-C
         signal.signal(signal.SIGINT, signal.default_int_handler)
     results: list[Result] = []
-    for number, step in enumerate(steps, 1):
-        echo(f"\n=== {step.name} ({number} of {len(steps)}): {' '.join(['python', *step.command[1:]])}")
-        began = time.monotonic()
-        code = _run_one(step, root, deadline, environ)
-        results.append(Result(step, code, time.monotonic() - began))
-        echo(f"=== {step.name}: {_outcome(results[-1])} in {results[-1].seconds:.1f} s")
+    ahead = [_start(step, root, environ, subprocess.DEVNULL) for step in steps[1:] if step.early]
+    try:
+        for number, step in enumerate(steps, 1):
+            echo(f"\n=== {step.name} ({number} of {len(steps)}): {' '.join(['python', *step.command[1:]])}")
+            began = time.monotonic()
+            code = _run_one(step, root, deadline, environ)
+            results.append(Result(step, code, time.monotonic() - began))
+            echo(f"=== {step.name}: {_outcome(results[-1])} in {results[-1].seconds:.1f} s")
+    finally:
+        for child in ahead:
+            _stop(child)
     failed = sum(not result.passed for result in results)
     echo("")
     for result in results:
@@ -107,7 +116,7 @@ def _outcome(result: Result) -> str:
 
 def _run_one(step: Step, root: Path, deadline: float, environ: Mapping[str, str]) -> int | None:
     sys.stdout.flush()
-    child = subprocess.Popen(step.command, cwd=root, env=dict(environ), stdin=subprocess.DEVNULL)
+    child = _start(step, root, environ)
     try:
         return child.wait(deadline)
     except subprocess.TimeoutExpired:
@@ -116,6 +125,11 @@ def _run_one(step: Step, root: Path, deadline: float, environ: Mapping[str, str]
     except KeyboardInterrupt:  # a terminal's Ctrl-C reaches the step as well: let it clean up
         _stop(child, asked=True)
         raise
+
+
+def _start(step: Step, root: Path, environ: Mapping[str, str], output: int | None = None) -> subprocess.Popen[bytes]:
+    """OUTPUT: where it goes; None: where ours goes."""
+    return subprocess.Popen(step.command, cwd=root, env=dict(environ), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
 
 def _stop(child: subprocess.Popen[bytes], *, asked: bool = False) -> None:

@@ -126,6 +126,13 @@ def test_a_failed_step_does_not_stop_the_others(tmp_path: Path) -> None:
     assert any(line.startswith("bad") and line.endswith("FAILED (exit code 5)") for line in told)
 
 
+def test_an_early_step_begins_while_those_before_it_run(tmp_path: Path) -> None:
+    waits = "import pathlib, time\nwhile not pathlib.Path('made').exists(): time.sleep(0.01)"
+    steps = [Step("waits", python(waits)), Step("makes", python("open('made', 'w')"), early=True)]
+    results = testing.run(steps, root=tmp_path, deadline=60, echo=lambda _: None)
+    assert [result.code for result in results] == [0, 0]
+
+
 def test_a_step_that_hangs_is_ended(tmp_path: Path) -> None:
     told: list[str] = []
     results = testing.run([Step("hangs", python("import time; time.sleep(600)"))], root=tmp_path, deadline=0.1, echo=told.append)
