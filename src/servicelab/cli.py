@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -149,6 +150,8 @@ def _doctor(arguments: argparse.Namespace, steps: Steps) -> int:
 
 def _lab(arguments: argparse.Namespace, steps: Steps) -> int:
     from servicelab import lessons, needs, settings
+    from servicelab.engine import leases
+    from servicelab.engine.client import connect
 
     number = arguments.number or "00"
     notebook = lessons.learner_copy(number)
@@ -157,6 +160,8 @@ def _lab(arguments: argparse.Namespace, steps: Steps) -> int:
     wanted = [lessons.find(number)] if arguments.number else known[: needs.FIRST]
     _ensure_images(needs.images_of(wanted))
     _ensure_in_background(sorted({*needs.images_of(known)} - {*needs.images_of(wanted)}))
+    with contextlib.closing(connect()) as client:
+        leases.sweep(client)
     _table([*steps, ("images", time.monotonic() - began)])
     root = settings.root()
     where = notebook.relative_to(root).as_posix()
@@ -222,9 +227,9 @@ def _ps(arguments: argparse.Namespace, steps: Steps) -> int:
     if not rows:
         print("no stack runs here")
     else:
-        print(f"{'LEARNER':<18}{'STACK':<16}{'RUNNING':>8}  {'SINCE':<20}")
+        print(f"{'LEARNER':<18}{'STACK':<16}{'RUNNING':>8}  {'SINCE':<18}{'EXPIRES':<18}")
     for row in rows:
-        print(f"{row.learner:<18}{row.stack:<16}{f'{row.running}/{row.containers}':>8}  {row.since:<20}")
+        print(f"{row.learner:<18}{row.stack:<16}{f'{row.running}/{row.containers}':>8}  {row.since:<18}{row.expires:<18}")
     return 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from servicelab.compose.values import duration
 from servicelab.errors import ServicelabError
 
 PASSWORDS = ("POSTGRES_PASSWORD", "MONGO_PASSWORD", "RABBITMQ_PASSWORD")
@@ -46,6 +47,15 @@ def learner() -> str:
 def publish_address() -> str:
     """Where published ports listen: 127.0.0.1, unless SERVICELAB_PUBLISH names another (a remote engine needs one)."""
     return os.environ.get("SERVICELAB_PUBLISH") or "127.0.0.1"
+
+
+def lifetime() -> float:
+    """Seconds that a stack may stay after the last kernel that held it: SERVICELAB_LIFETIME ("8h"), else a day."""
+    named = os.environ.get("SERVICELAB_LIFETIME") or "24h"
+    try:
+        return duration(named)
+    except ValueError as error:
+        raise ServicelabError(f"SERVICELAB_LIFETIME is {named!r}", why=str(error), fix="write it as 8h, or 90m") from None
 
 
 def variables() -> dict[str, str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import docker
 
 from servicelab import compose, faults, images, progress, settings
+from servicelab.engine import leases
 from servicelab.engine.build import base_images
 from servicelab.engine.client import connect
 from servicelab.engine.stacks import Engine
@@ -47,6 +49,7 @@ class Stack:
         self.name = self._engine.application.name
         self.project = self._engine.project
         self._client: docker.DockerClient | None = None
+        self._holder: leases.Holder | None = None
 
     def _load(self, registry: str) -> None:
         application = compose.load(self.file, settings.variables() | {"REGISTRY": registry})
@@ -72,7 +75,7 @@ class Stack:
         """
         for name in scale or {}:
             self._known(name)
-        with progress.show(f"starting {self.name}", tuple(self.application.services)) as show:
+        with progress.show(f"starting {self.name}", tuple(self.application.services)) as show, self._leased():
             faults.recover(self)
             self._provide_images(show)
             self._engine.up(replicas=scale, remove_orphans=remove_orphans, progress=show)
@@ -81,6 +84,9 @@ class Stack:
         """Stop and remove the containers and networks; with VOLUMES the data as well."""
         with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show:
             faults.mend(self)
+            if volumes and self._holder:
+                self._holder.release()
+                self._holder = None
             self._engine.down(volumes=volumes, progress=show)
 
     def reset(self) -> None:
@@ -88,10 +94,24 @@ class Stack:
 
         The first call makes the data anew and keeps a copy; later ones begin with that, in a fraction of the time.
         """
-        with progress.show(f"resetting {self.name}", tuple(self.application.services)) as show:
+        with progress.show(f"resetting {self.name}", tuple(self.application.services)) as show, self._leased():
             faults.mend(self)
             self._provide_images(show)
             self._engine.reset(progress=show)
+
+    @contextmanager
+    def _leased(self) -> Iterator[None]:
+        """Sweep what has expired, and hold this stack from now on: it expires when its kernel is gone for SERVICELAB_LIFETIME."""
+        leases.renew(self.client, self._engine.labels, settings.lifetime())
+        leases.sweep(self.client)
+        try:
+            yield
+        except BaseException:
+            leases.drop(self.client, self.project)
+            raise
+        if self._holder is None:
+            self._holder = leases.Holder(self._engine.labels, settings.lifetime())
+            weakref.finalize(self, self._holder.release)
 
     def _provide_images(self, show: progress.Progress) -> None:
         registry = settings.registry()

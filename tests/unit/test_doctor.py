@@ -50,7 +50,7 @@ def test_a_machine_that_is_well_has_no_fix() -> None:
 
 
 def row(learner: str, running: int = 1) -> StackRow:
-    return StackRow(learner, "shop", running, 1, "2026-01-01 10:00")
+    return StackRow(learner, "shop", running, 1, "2026-01-01 10:00", "2026-01-02 10:00")
 
 
 @pytest.mark.parametrize(

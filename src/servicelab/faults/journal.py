@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import docker
-import psutil
 
+from servicelab.engine import owner
 from servicelab.engine.spec import PROJECT
 
 LABEL = "servicelab.fault"
@@ -35,18 +33,14 @@ class Record:
     @property
     def abandoned(self) -> bool:
         """Whether nobody will undo it any more: its kernel is gone, or its block in this one has ended without."""
-        if self.owner["host"] != socket.gethostname():
-            return False
-        if self.owner["pid"] == os.getpid() and self.owner["since"] == _since(os.getpid()):
+        if self.owner == owner.me():
             return self.id not in held
-        return bool(self.owner["since"] != _since(self.owner["pid"]))
+        return owner.lives(self.owner) is False
 
 
 def write(client: docker.DockerClient, labels: Mapping[str, str], fault: Mapping[str, Any], before: Mapping[str, Any]) -> Record:
     """Write a fault down. LABELS: those of the stack."""
-    record = Record(
-        secrets.token_hex(4), fault, before, {"host": socket.gethostname(), "pid": os.getpid(), "since": _since(os.getpid())}
-    )
+    record = Record(secrets.token_hex(4), fault, before, owner.me())
     held.add(record.id)
     client.api.create_volume(
         _volume(labels[PROJECT], record.id),
@@ -74,11 +68,3 @@ def erase(client: docker.DockerClient, project: str, record: Record) -> None:
 
 def _volume(project: str, record_id: str) -> str:
     return f"{project}_fault-{record_id}"
-
-
-def _since(pid: int) -> float | None:
-    """When the process began, None if there is none: a process id alone is given out again."""
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return None

@@ -1,0 +1,105 @@
+"""How long a stack may stay: a lease, written on the engine as an empty volume, which goes with the stack's other volumes.
+
+Labels can't be changed, so a renewal is a new volume and the old one's end. Who holds a stack (a live kernel) renews its lease;
+what nobody renews expires, and whatever starts next sweeps it: containers, networks and data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import docker
+import requests
+
+from servicelab.engine import owner
+from servicelab.engine.client import connect
+from servicelab.engine.removal import remove_container
+from servicelab.engine.spec import PROJECT
+from servicelab.errors import EngineError
+
+EXPIRES = "servicelab.expires"  # the label: seconds since the epoch
+_HOLDER = "servicelab.holder"
+RENEWALS = 4  # of a lease in its time, by a kernel that holds it: one may fail
+
+
+def renew(client: docker.DockerClient, labels: Mapping[str, str], seconds: float) -> None:
+    """The stack with these LABELS may stay for SECONDS from now."""
+    project, until = labels[PROJECT], int(time.time() + seconds)
+    name = f"{project}_lease-{until}"
+    client.api.create_volume(name, labels={**labels, EXPIRES: str(until), _HOLDER: json.dumps(owner.me())})
+    for volume in _leases(client, f"{PROJECT}={project}"):
+        if volume["Name"] != name:
+            _remove_volume(client, volume["Name"])
+
+
+def drop(client: docker.DockerClient, project: str) -> None:
+    """End the lease of a stack of which nothing else is there: a start that failed leaves nothing."""
+    mine = {"label": f"{PROJECT}={project}"}
+    volumes = client.api.volumes(filters=mine)["Volumes"] or []
+    if all(EXPIRES in volume["Labels"] for volume in volumes) and not client.api.containers(all=True, filters=mine):
+        for volume in volumes:
+            _remove_volume(client, volume["Name"])
+
+
+def expiries(client: docker.DockerClient) -> dict[str, float]:
+    """By project, of all learners: when it expires, in seconds since the epoch."""
+    found: dict[str, float] = {}
+    for volume in _leases(client):
+        labels = volume["Labels"]
+        found[labels[PROJECT]] = max(float(labels[EXPIRES]), found.get(labels[PROJECT], 0.0))
+    return found
+
+
+def sweep(client: docker.DockerClient) -> list[str]:
+    """Remove what has expired, whoever's it is. Returns the projects.
+
+    Not that of a kernel which lives on this machine: after a night's sleep of the machine it had no chance to renew yet.
+    """
+    held = {v["Labels"][PROJECT] for v in _leases(client) if owner.lives(json.loads(v["Labels"][_HOLDER]))}
+    expired = [project for project, until in expiries(client).items() if until < time.time() and project not in held]
+    for project in expired:
+        mine = {"label": f"{PROJECT}={project}"}
+        for container in client.api.containers(all=True, filters=mine):
+            remove_container(client, container["Id"])
+        for network in client.api.networks(filters=mine):
+            with contextlib.suppress(docker.errors.APIError):  # somebody else sweeps too, or connected something of theirs
+                client.api.remove_network(network["Id"])
+        for volume in client.api.volumes(filters=mine)["Volumes"] or []:
+            _remove_volume(client, volume["Name"])
+    return expired
+
+
+class Holder:
+    """Renews the lease of a stack for as long as this process lives, or until `release`."""
+
+    def __init__(self, labels: Mapping[str, str], seconds: float) -> None:
+        self._labels, self._seconds = labels, seconds
+        self._released = threading.Event()
+        threading.Thread(target=self._hold, name="servicelab-lease", daemon=True).start()
+
+    def release(self) -> None:
+        """Renew no more: the stack is gone, or its kernel ends."""
+        self._released.set()
+
+    def _hold(self) -> None:
+        while not self._released.wait(self._seconds / RENEWALS):
+            # an engine that is away for a while comes back, and the next renewal is in time
+            away = (EngineError, docker.errors.DockerException, requests.RequestException)
+            with contextlib.suppress(*away), contextlib.closing(connect()) as client:
+                if _leases(client, f"{PROJECT}={self._labels[PROJECT]}"):  # none: it was taken down by another process
+                    renew(client, self._labels, self._seconds)
+
+
+def _remove_volume(client: docker.DockerClient, name: str) -> None:
+    with contextlib.suppress(docker.errors.APIError):  # somebody else was quicker
+        client.api.remove_volume(name, force=True)
+
+
+def _leases(client: docker.DockerClient, *labels: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.api.volumes(filters={"label": [EXPIRES, *labels]})["Volumes"] or []
+    return found

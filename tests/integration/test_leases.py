@@ -1,0 +1,73 @@
+"""A stack outlives its kernel, and not for ever: leases are renewed by who holds it, and what expired is swept by whoever comes next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import docker
+import pytest
+
+from servicelab import Stack, listing
+from servicelab.engine import leases, owner
+from servicelab.errors import StartError
+
+TEXT = """
+name: {name}
+services: {{web: {{image: "{image}", command: [{command}], volumes: [data:/data]}}}}
+volumes: {{data: }}
+"""
+
+
+@pytest.fixture
+def stack(tmp_path: Path, registry: str, learner: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stack]:
+    monkeypatch.setenv("SERVICELAB_LEARNER", learner)
+
+    def make(name: str, command: str = "sleep, infinity") -> Stack:
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(TEXT.format(name=name, image=f"{registry}/library/python:3.13-slim", command=command), "utf-8")
+        return Stack.of(file)
+
+    return make
+
+
+def test_what_expired_is_swept_by_the_next_start(
+    stack: Callable[..., Stack],
+    client: docker.DockerClient,
+    left: Callable[[], dict[str, list[str]]],
+    learner: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, new = stack("old"), stack("new")
+    old.up()
+    (row,) = [row for row in listing.stacks() if row.learner == learner]
+    assert row.expires > row.since
+    leases.renew(client, old._engine.labels, seconds=-1)  # as if a day had passed
+    assert old.project not in leases.sweep(client), "its kernel, this process, lives"
+    monkeypatch.setattr(owner, "lives", lambda _: False)
+    new.up()
+    found = left()
+    assert found["containers"] == [f"{learner}-new-web-1"]
+    assert found["networks"] == [f"{learner}-new_default"]
+    assert {name.partition("_")[0] for name in found["volumes"]} == {f"{learner}-new"}
+    new.down(volumes=True)
+    assert left() == {"containers": [], "networks": [], "volumes": []}
+
+
+def test_a_live_kernel_renews(stack: Callable[..., Stack], client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICELAB_LIFETIME", "4s")
+    held = stack("held")
+    held.up()
+    first, deadline = leases.expiries(client)[held.project], time.monotonic() + 60
+    while leases.expiries(client)[held.project] == first:
+        assert time.monotonic() < deadline, "nobody renewed it"
+        time.sleep(0.1)
+    held.down(volumes=True)
+    assert held.project not in leases.expiries(client)
+
+
+def test_a_start_that_failed_leaves_no_lease(stack: Callable[..., Stack], left: Callable[[], dict[str, list[str]]]) -> None:
+    with pytest.raises(StartError):
+        stack("broken", command='"false"').up()
+    assert left() == {"containers": [], "networks": [], "volumes": []}
