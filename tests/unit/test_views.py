@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from servicelab import Stack, compose
-from servicelab.views import draw, marks, read, text
+from servicelab.views import draw, marks, read, sockets, text
 from servicelab.views.logs import Line, Reader
 from servicelab.views.places import layered
 from servicelab.views.rates import Rates
@@ -257,6 +257,32 @@ def test_a_reader_of_an_empty_log_misses_nothing() -> None:
     assert reader.read(engine) == []
     engine.write(0, 2)
     assert [line.text for line in reader.read(engine)] == ["line 0", "line 1"]
+
+
+# 5432 (1538) is listened on; two from elsewhere, one from the container itself, one that it has opened to another (and one by IPv6)
+SOCKETS = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000   999        0 1 1 0 100 0 0 10 0
+   1: 0B0000EF:9C40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1 0 100 0 0 10 0
+   2: 030012AC:1538 040012AC:B3A4 01 00000000:00000000 02:00000000 00000000   999        0 3 2 0 20 4 30 10 -1
+   3: 030012AC:1538 040012AC:B3A6 01 00000000:00000000 02:00000000 00000000   999        0 4 2 0 20 4 30 10 -1
+   4: 0100007F:1538 0100007F:B3A8 01 00000000:00000000 02:00000000 00000000   999        0 5 2 0 20 4 30 10 -1
+   5: 030012AC:B111 050012AC:1538 01 00000000:00000000 02:00000000 00000000   999        0 6 2 0 20 4 30 10 -1
+   6: 030012AC:1538 040012AC:B3AA 06 00000000:00000000 02:00000000 00000000     0        0 7 2 0 20 4 30 10 -1
+"""
+SOCKETS_6 = """\
+  sl  local_address                         remote_address                        st tx_queue rx_queue
+   0: 00000000000000000000000000000000:1538 00000000000000000000000000000000:0000 0A 00000000:00000000
+   1: 0000000000000000FFFF0000030012AC:1538 0000000000000000FFFF0000040012AC:C350 01 00000000:00000000
+   2: 0000000000000000FFFF00000100007F:1538 0000000000000000FFFF00000100007F:C352 01 00000000:00000000
+"""
+
+
+def test_connections_from_elsewhere_are_counted() -> None:
+    assert sockets.connections(SOCKETS) == 2
+    assert sockets.connections(SOCKETS + SOCKETS_6) == 3
+    assert sockets.connections(SOCKETS + "cat: /proc/net/tcp6: No such file or directory\n") == 2
+    assert sockets.connections("") == 0
 
 
 def test_what_a_thread_sends_belongs_to_the_cell_that_made_the_view() -> None:

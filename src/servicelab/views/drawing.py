@@ -60,7 +60,8 @@ def _rows(node: Node, snapshot: Snapshot | None) -> list[Row]:
     if rest := own[MOST_ROWS:]:
         rows.append(("", f"and {len(rest)} more, {sum(r.condition in ('healthy', 'running') for r in rest)} of them well", ""))
     if node.name in snapshot.connections:
-        rows.append(("", f"{snapshot.connections[node.name]} connections", ""))
+        count = snapshot.connections[node.name]
+        rows.append(("", f"{count} connection{'' if count == 1 else 's'}", ""))
     for fault in snapshot.faults.get(node.name, ()):
         rows.append(("fault", fault if len(fault) <= FAULT_LETTERS else fault[: FAULT_LETTERS - 1] + "…", ""))
     return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,24 +12,22 @@ import docker
 import requests
 
 from servicelab import settings
-from servicelab.engine import live_edit
+from servicelab.engine import live_edit, ready
 from servicelab.engine.client import Clients
 from servicelab.engine.spec import SERVICE, SOURCE
 from servicelab.engine.stacks import Engine
 from servicelab.faults import Fault, journal
 from servicelab.faults.network import PROXY, RULES
-from servicelab.views import snapshot
+from servicelab.views import snapshot, sockets
 from servicelab.views.logs import Line, Reader
 from servicelab.views.rates import Rates
 from servicelab.views.snapshot import Snapshot, Usage
 from servicelab.views.system import System
 
 USAGE_EVERY = 5.0
-"""Seconds between two questions for a container's memory and CPU: the engine takes up to a second for each."""
+"""Seconds between two questions for a container's memory, CPU or connections: the engine takes up to a second for each."""
 
 ASKING = 3  # threads for them
-
-POSTGRES_BACKEND = re.compile(r"postgres: \S+ \S+ (?:\S+\(\d+\)|\[local\])")
 
 Summaries = list[dict[str, Any]]
 
@@ -45,7 +42,7 @@ class Look:
         self._asked: dict[tuple[str, str], tuple[float, Future[Any]]] = {}
         self._usage: dict[str, Usage] = {}
         self._spent: dict[str, tuple[float, float]] = {}
-        self._connections: dict[str, int] = {}
+        self._connections: dict[str, int] = {}  # by container
         self._edited: dict[str, bool] = {}
         self._faults: dict[str, tuple[str, ...]] = {}
         self._readers: dict[str, Reader] = {}
@@ -72,7 +69,7 @@ class Look:
         except (docker.errors.DockerException, requests.RequestException) as error:
             return Snapshot(trouble=f"the Docker engine does not answer: {error}")
         self._ask(running)
-        seen = Snapshot(snapshot.replicas(summaries), self._faults, self._rates.now(), dict(self._connections))
+        seen = Snapshot(snapshot.replicas(summaries), self._faults, self._rates.now(), self._connections_of(running))
         return seen.with_details(self._usage, (i for i, edited in self._edited.items() if edited))
 
     def lines(self, service: str) -> list[Line]:
@@ -124,14 +121,13 @@ class Look:
         for summary in running:
             container, service = summary["Id"], _service(summary)
             self._due("usage", container, self._ask_usage, container)
-            if self._system.nodes.get(service) and self._system.nodes[service].technology == "PostgreSQL":
-                self._due("connections", container, self._ask_connections, container, service)
+            if service in self._system.nodes and self._system.nodes[service].kind in ("database", "queue"):
+                self._due("connections", container, self._ask_connections, container)
             if summary["Labels"].get(SOURCE) and container not in self._edited:
                 self._due("edited", container, self._ask_edited, container)
         ids = {s["Id"] for s in running}
         self._usage = {i: usage for i, usage in self._usage.items() if i in ids}
-        names = {_service(s) for s in running}
-        self._connections = {name: count for name, count in self._connections.items() if name in names}
+        self._connections = {i: count for i, count in self._connections.items() if i in ids}
 
     def _due(self, what: str, container: str, ask: Callable[..., None], *arguments: Any) -> None:
         last, future = self._asked.get((what, container), (-USAGE_EVERY, None))
@@ -149,9 +145,17 @@ class Look:
         cpu = (spent - before[1]) / (at - before[0]) if before and at > before[0] and spent >= before[1] else None
         self._usage[container] = Usage(working_set(stats["memory_stats"]), cpu)
 
-    def _ask_connections(self, container: str, service: str) -> None:
-        processes = self._clients.get().api.top(container)["Processes"]
-        self._connections[service] = sum(bool(POSTGRES_BACKEND.search(process[-1])) for process in processes)
+    def _ask_connections(self, container: str) -> None:
+        _, table = ready.run(self._clients.get(), container, sockets.COMMAND)
+        self._connections[container] = sockets.connections(table)
+
+    def _connections_of(self, running: Summaries) -> dict[str, int]:
+        """By service, where they are known: of its replicas together."""
+        found: dict[str, int] = {}
+        for summary in running:
+            if (count := self._connections.get(summary["Id"])) is not None:
+                found[_service(summary)] = found.get(_service(summary), 0) + count
+        return found
 
     def _ask_edited(self, container: str) -> None:
         found = self._clients.get().containers.get(container)
