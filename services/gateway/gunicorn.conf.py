@@ -15,3 +15,9 @@ keepalive = 75  # longer than any client keeps an idle connection, so that it is
 graceful_timeout = 8  # seconds for running requests after SIGTERM; docker's patience is 10
 loglevel = "warning"  # gunicorn's own words, on stderr; requests are logged by the application, on stdout
 control_socket_disable = True  # a way in for an operator that nobody here needs
+
+
+def post_worker_init(worker):
+    from gateway import logs
+
+    logs.log.info("worker ready")

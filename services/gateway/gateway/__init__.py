@@ -17,12 +17,12 @@ from .table import ROUTES
 def create_app(config: Config | None = None, backends: Backends | None = None) -> Flask:
     """Put the service together: nothing connects to a service here, they may come up later than we do."""
     config = config or Config.from_environment()
-    forwarder = Forwarder(backends or find_backends(config), config.in_flight)
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False
     app.url_map.merge_slashes = False  # a path that is not plain is refused, not mended
     logs.install(app, config.log_level)
     errors.install(app)
+    forwarder = Forwarder(backends or find_backends(config), config.in_flight)
     app.register_blueprint(health.blueprint({route.service: forwarder.check(route) for route in ROUTES}))
     app.register_blueprint(routes.blueprint(config, forwarder, RateLimit(config.rate, config.burst, config.buckets)))
     return app
