@@ -179,6 +179,7 @@ def _copy(source: Path, copy: Path) -> None:
     fresh = copy.with_suffix(".ipynb.new")
     fresh.write_bytes(source.read_bytes())
     os.replace(fresh, copy)
+    notebooks.trust(copy)
 
 
 def _tell(cell: Any, echo: Callable[[str], None]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from servicelab import authoring, lesson_text, lessons, notebooks
@@ -151,9 +152,15 @@ def test_a_text_that_can_not_be_read_is_refused_with_its_line(edited: str, messa
         lesson_text.take(edited, new_notebook())
 
 
-def test_a_copy_is_made_once_and_restored_with_the_old_one_kept(store: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_copy_is_made_once_and_restored_with_the_old_one_kept(
+    store: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
     original = store(text("title", "# Sample"))
     copy = lessons.learner_copy("7", root=tmp_path)
+    notary = NotebookNotary()
+    assert notary.check_signature(notebooks.read(copy)), "else JupyterLab shows no live view in it after a reload"
+    notary.store.close()
     assert copy == tmp_path / "work" / "07-sample.ipynb"
     for edit in ("first", "second"):
         copy.write_text(edit)
