@@ -29,7 +29,7 @@ def iptables(*words: str) -> str:
 
 
 def undo() -> None:
-    for table in ("nat", "filter"):
+    for table in ("filter", "nat"):  # the other way round, a new connection would meet the rule that resets old ones
         for rule in iptables("-t", table, "-S").splitlines():
             if COMMENT in rule:
                 iptables("-t", table, "-D", *rule.split()[1:])

@@ -39,7 +39,7 @@ def before(container: Container, fault: Fault) -> dict[str, Any]:
 
 def begin(stack: Stack, record: Record, fault: Fault) -> None:
     """Start the helpers; returns when all rules are set."""
-    tools = provide(fault)
+    tools = _provide(*([RULES] if fault.partition else TOOLS))
     toxics = [] if fault.partition else _toxics(fault)
     environment = {"CALLERS": " ".join(_addresses(stack, fault)), "TOXICS": json.dumps(toxics) if toxics else ""}
     helpers = []
@@ -51,11 +51,10 @@ def begin(stack: Stack, record: Record, fault: Fault) -> None:
         _wait_active(helper, fault)
 
 
-def provide(fault: Fault) -> dict[str, str]:
-    """The tools' images by name, made available if they are not. Raises `ImageError`."""
-    wanted = [RULES] if fault.partition else [PROXY, RULES]
-    registry = images.ensure(wanted, registry=settings.registry())
-    return {name: f"{registry}/{name}" for name in wanted}
+def _provide(*names: str) -> dict[str, str]:
+    """The images of these tools, made available if they are not. Raises `ImageError`."""
+    registry = images.ensure(names, registry=settings.registry())
+    return {name: f"{registry}/{name}" for name in names}
 
 
 def end(stack: Stack, record: Record, fault: Fault) -> None:
@@ -85,8 +84,7 @@ def _sweep(stack: Stack, record: Record) -> None:
         with contextlib.suppress(docker.errors.NotFound):
             container = stack.client.containers.get(container_id)
             if container.status in ("running", "paused") and container.attrs["State"]["StartedAt"] == state["started"]:
-                tool = f"{images.ensure([RULES], registry=settings.registry())}/{RULES}"
-                helper = _run_rules(stack, record, container_id, tool, ["undo"], {})
+                helper = _run_rules(stack, record, container_id, _provide(RULES)[RULES], ["undo"], {})
                 helper.wait()
                 helper.remove(force=True)
 

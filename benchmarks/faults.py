@@ -1,0 +1,172 @@
+"""Whether faults are what they say, as requests between two containers see them: `python benchmarks/faults.py [rounds]`.
+
+Three questions: how long is a latency of 300 ms, does anything get through a partition, and how soon is a fault over once its block
+has ended. Each figure is the median of the rounds with the lowest and the highest; two runs without a fault differ as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+os.environ.setdefault("SERVICELAB_LEARNER", "bench-faults")
+
+from servicelab import Stack
+
+FILE = Path(__file__).with_suffix(".yaml")
+LATENCY = 300.0  # ms
+REQUESTS = 20  # of each round
+TRIES = 1000  # at getting through a partition
+HURT = 180.0  # ms; a request that takes longer, or fails, is hurt: all faults below that only delay do so by 200 or more
+KINDS: dict[str, dict[str, Any]] = {
+    "latency": {"latency": "300ms"},
+    "bandwidth": {"bandwidth": "1k", "latency": "200ms"},  # five bytes are through at any bandwidth
+    "reset": {"reset": True},
+    "timeout": {"timeout": True},
+    "partition": {"partition": "caller"},
+    "pause": {"pause": True},
+}
+
+# What runs in the caller. It prints JSON: its clock is ours.
+PROGRAM = """
+import http.client, json, socket, sys, threading, time
+def ask(path="/", patience=10.0):
+    begun = time.time()
+    try:
+        connection = http.client.HTTPConnection("callee", 8000, timeout=patience)
+        connection.request("GET", path)
+        return begun, connection.getresponse().read().decode(), (time.time() - begun) * 1000
+    except OSError as error:
+        return begun, None, (time.time() - begun) * 1000
+    finally:
+        connection.close()
+def together(count, act, every=0.0):
+    found, threads = [], []
+    for _ in range(count):
+        threads.append(threading.Thread(target=lambda: found.append(act())))
+        threads[-1].start()
+        time.sleep(every)
+    for thread in threads:
+        thread.join()
+    return found
+def connect():
+    try:
+        socket.create_connection((address, 8000), 2.0).close()
+        return 1
+    except OSError:
+        return 0
+what, count, address = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+if what == "one by one":
+    print(json.dumps([ask() for _ in range(count)]))
+elif what == "overlapping":
+    print(json.dumps(together(count, lambda: ask(patience=3.0), every=0.01)))
+elif what == "connect":
+    print(json.dumps(sum(sum(together(100, connect)) for _ in range(count // 100))))
+elif what == "datagrams":
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for _ in range(count):
+        try:
+            sender.sendto(b"x", (address, 9000))
+        except OSError:  # some engines say that it was dropped
+            pass
+        time.sleep(0.0005)
+    print(json.dumps(None))
+elif what == "received":
+    print(json.dumps(int(ask("/datagrams")[1])))
+"""
+
+
+def run(what: str, count: int = 1) -> Any:
+    """Run a part of PROGRAM in the caller, and what it found. With a stack of its own: it may be called from a thread."""
+    stack = Stack.of(FILE)
+    networks = stack["callee"].container.attrs["NetworkSettings"]["Networks"]
+    (address,) = (network["IPAddress"] for network in networks.values())
+    code, output = stack["caller"].exec(["python", "-c", PROGRAM, what, str(count), address])
+    stack.client.close()
+    if code:
+        raise SystemExit(output)
+    return json.loads(output)
+
+
+def spread(values: list[float], unit: str) -> str:
+    return f"{median(values):.1f} {unit} ({min(values):.1f} to {max(values):.1f})"
+
+
+def latency(stack: Stack, rounds: int) -> None:
+    plain, slow = [], []
+    for _ in range(rounds):
+        plain.append(median(took for _, _, took in run("one by one", REQUESTS)))
+        with stack.fault("callee", latency=f"{LATENCY:g}ms", caller="caller"):
+            slow.append(median(took for _, _, took in run("one by one", REQUESTS)))
+    added = [with_fault - without for with_fault, without in zip(slow, plain, strict=True)]
+    ratio = [one / LATENCY for one in added]
+    print(f"a request without a fault     {spread(plain, 'ms')}")
+    print(f"with a latency of {LATENCY:g} ms      {spread(slow, 'ms')}")
+    print(
+        f"what it adds                  {spread(added, 'ms')}   ratio {median(ratio):.3f} ({min(ratio):.3f} to {max(ratio):.3f})"
+    )
+    print(f"off by                        {max(abs(one - 1) for one in ratio) * 100:.1f} % at most   at most 5")
+
+
+def partition(stack: Stack) -> None:
+    for words, block in (
+        ("without a partition  ", nullcontext()),
+        ("through a partition  ", stack.fault("callee", partition="caller")),
+    ):
+        before = run("received")
+        with block:
+            connected = run("connect", TRIES)
+            run("datagrams", TRIES)
+        print(f"{words}         {connected} of {TRIES} connections, {run('received') - before} of {TRIES} datagrams")
+
+
+def undo(stack: Stack, rounds: int) -> None:
+    """Requests begin every 10 ms, all the time: when did the last one begin that was hurt, counted from the end of the block on?"""
+    worst = []
+    for name, options in KINDS.items():
+        seen = []
+        for _ in range(rounds):
+            with ThreadPoolExecutor(1) as pool:
+                with stack.fault("callee", **options):
+                    asked = pool.submit(run, "overlapping", 250)
+                    time.sleep(1.0)
+                    ended = time.time()
+                returned = time.time() - ended
+                answers = asked.result()
+            if not any(begun < ended and _hurt(body, took) for begun, body, took in answers):
+                raise SystemExit(f"{name}: no request was hurt while it lasted")
+            late = [begun - ended for begun, body, took in answers if begun > ended and _hurt(body, took)]
+            seen.append(max([0.0, *late]) * 1000)
+        worst += seen
+        print(
+            f"last request hurt after the end of {name:<10} {spread(seen, 'ms')}; the block ended after {returned * 1000:.0f} ms"
+        )
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    print(f"undone within                 {max(worst):.0f} ms at most of {len(worst)}   at most 500")
+    print(f"load of this machine          {load:.1f} per core: above 1, what is measured is mostly the queue for a core")
+
+
+def _hurt(body: str | None, took: float) -> bool:
+    return body is None or took > HURT
+
+
+def main(rounds: int) -> None:
+    stack = Stack.of(FILE)
+    stack.up()
+    try:
+        latency(stack, rounds)
+        partition(stack)
+        undo(stack, rounds)
+    finally:
+        stack.down(volumes=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
