@@ -1,13 +1,14 @@
 """The traffic generator beside wrk and hey, on this machine: `python benchmarks/load.py [rounds]`.
 
-wrk is in Debian (`apt install wrk`), hey a Go module (`go install github.com/rakyll/hey@v0.1.5`); one that is not installed is left
-out. The tools take turns, and each figure is a median of the rounds with the lowest and the highest beside it: two runs of the same
-tool differ as well, and that spread is what a ratio has to be compared with.
+Both are Debian packages: `apt install wrk hey`. One that is not installed is left out, and the output says so. The tools take turns, and
+each figure is a median of the rounds with the lowest and the highest beside it: two runs of the same tool differ as well, and that
+spread is what a ratio has to be compared with.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -101,14 +102,16 @@ def main(rounds: int) -> None:
         url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
         try:
             (errors,) = in_turns(rounds, lambda: timing_error(url))
-            print("timing error at 500/s, p99:", spread(errors, "ms"))
+            print(f"timing error at 500/s, p99: {spread(errors, 'ms')}   below 1 on an idle core")
             (rates,) = in_turns(rounds, lambda: requests_per_cpu_second(url))
-            print("requests per second of the generator's CPU:", spread(rates, "1/s"))
+            print(f"requests per second of the generator's CPU: {spread(rates, '1/s')}   2,000 or more")
             if shutil.which("wrk"):
                 ours, wrk = in_turns(rounds, lambda: saturation(url), lambda: wrk_saturation(url))
                 print(
                     f"saturation throughput: {spread(ours, '1/s')}; wrk {spread(wrk, '1/s')}; ratio {median(ours) / median(wrk):.3f}"
                 )
+            else:
+                print("saturation throughput: not compared, `apt install wrk` first")
             if shutil.which("hey"):
                 runs, reports = [], []
                 for _ in range(rounds):
@@ -118,6 +121,10 @@ def main(rounds: int) -> None:
                     ms = [run.percentile(q) for run in runs]
                     hey = [hey_percentile(report, q) for report in reports]
                     print(f"p{q} at 100/s: {spread(ms, 'ms')}; hey {spread(hey, 'ms')}; ratio {median(ms) / median(hey):.3f}")
+            else:
+                print("latencies: not compared, `apt install hey` first")
+            load_now = os.getloadavg()[0] / (os.cpu_count() or 1)
+            print(f"load of this machine: {load_now:.1f} per core; above 1, times are mostly the queue for a core")
         finally:
             server.terminate()
 

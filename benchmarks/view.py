@@ -3,14 +3,17 @@
 A real kernel shows the shop (2 or 3 replicas of each service, two databases); half of the time somebody looks, the other half nobody
 does, in turns. Printed, as the median of the pairs with the lowest and the highest: the kernel's CPU and memory, and the services'
 CPU per request. Two halves without a view differ as well: that spread stands beside, and is what a difference has to be compared with.
-At the end: how long after the end of a button's act the view shows it.
+At the end: how long after the end of a button's act the view has it in the kernel; and in a browser, where Chromium is installed
+(`apt install chromium`), how long after the engine says that it was done the screen shows it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -19,9 +22,14 @@ os.environ.setdefault("SERVICELAB_LEARNER", "bench-view")
 import psutil
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
+from playwright.sync_api import sync_playwright
 
 from servicelab import Stack
 from servicelab.traffic import load
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
+
+from lab import chromium, jupyterlab, launch, menu, node, profile, show, wait_for_state
 
 SECONDS = 8.0
 RATE = 200
@@ -90,6 +98,49 @@ def half(stack: Stack, kernel: psutil.Process) -> tuple[float, float]:
     return used, (services_cpu(stack) - before) / traffic.requests * 1000
 
 
+ACTS = 10  # pauses, each with its end
+PAUSED = "postgres"  # one container, whose state nothing else changes
+WATCH = """
+window.shown = [];
+let before = null;
+new MutationObserver(() => {
+  const label = document.querySelector('.slv [data-node="postgres"]').getAttribute("aria-label");
+  const paused = label.includes("paused");
+  if (paused !== before) requestAnimationFrame(() => window.shown.push(Date.now()));
+  before = paused;
+}).observe(document.querySelector(".slv"), { subtree: true, childList: true, attributes: true });
+"""
+
+
+def on_screen(stack: Stack, executable: str) -> list[float]:
+    """ms from the engine's word that PAUSED was paused, or goes on, to the frame of the browser in which the view says so."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sync_playwright() as playwright,
+        jupyterlab(Path(folder), stack.learner) as lab,
+        profile(launch(playwright, executable)) as context,
+    ):
+        page = context.new_page()
+        show(page, lab.write("view.ipynb", "from servicelab import Stack\nStack('shop')"))
+        menu(page, "Run", "Run All Cells")
+        wait_for_state(page, PAUSED, "healthy")
+        node(page, PAUSED).click()
+        page.evaluate(f"() => {{ {WATCH} }}")
+        began = time.time()
+        for _ in range(ACTS):
+            page.get_by_role("button", name="Pause", exact=True).click()
+            wait_for_state(page, PAUSED, "paused")
+            page.get_by_role("button", name="Unpause").click()
+            wait_for_state(page, PAUSED, "healthy|starting|running")
+        page.wait_for_timeout(200)
+        shown: list[float] = page.evaluate("() => window.shown")
+    wanted = {"container": stack[PAUSED].container.id, "event": ["pause", "unpause"]}
+    events = stack.client.events(since=int(began), until=int(time.time()) + 1, filters=wanted, decode=True)
+    done = [event["timeNano"] / 1e6 for event in events if event["timeNano"] / 1e9 > began]
+    shown = shown[-len(done) :]  # before the first act, the watch has seen that it runs
+    return [seen - acted for seen, acted in zip(shown, done, strict=True)]
+
+
 def spread(values: list[float], unit: str) -> str:
     return f"{median(values):.2f} {unit} ({min(values):.2f} to {max(values):.2f})"
 
@@ -113,6 +164,9 @@ def main(pairs: int) -> None:
         memory = kernel.memory_info().rss - plain
         run(client, LOOK)
         delay = float(run(client, BUTTON))
+        run(client, LOOK_AWAY)
+        executable = chromium()
+        screen = on_screen(stack, executable) if executable else []
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
@@ -129,6 +183,12 @@ def main(pairs: int) -> None:
     print(f"ratio within a pair           {spread(ratio, '')}")
     print(f"ratio of two without a view   {spread(same, '')}")
     print(f"from an act's end to the view {delay * 1000:.0f} ms at most in 20 acts   at most 500")
+    if screen:
+        print(f"from an act to the screen     {spread(screen, 'ms')}   at most 500")
+    else:
+        print("from an act to the screen     not measured: no Chromium is installed")
+    load_now = os.getloadavg()[0] / (os.cpu_count() or 1)
+    print(f"load of this machine          {load_now:.1f} per core: above 1, times are mostly the queue for a core")
 
 
 if __name__ == "__main__":

@@ -26,10 +26,10 @@ PATIENCE = 120_000
 
 
 class Lab:
-    """A running JupyterLab. ``folder``: what it serves."""
+    """A running JupyterLab. ``folder``: what it serves; ``data``: where it keeps signatures."""
 
-    def __init__(self, url: str, token: str, folder: Path) -> None:
-        self.url, self.token, self.folder = url, token, folder
+    def __init__(self, url: str, token: str, folder: Path, data: Path) -> None:
+        self.url, self.token, self.folder, self.data = url, token, folder, data
 
     def address(self, name: str) -> str:
         """Where the notebook NAME opens."""
@@ -41,6 +41,12 @@ class Lab:
         notebook.metadata["kernelspec"] = notebooks.KERNELSPEC
         nbformat.write(notebook, self.folder / name)
         return self.address(name)
+
+    def take(self, notebook: Path) -> str:
+        """A copy of NOTEBOOK, as a learner gets one in work/; returns the address under which it opens."""
+        shutil.copy(notebook, self.folder)
+        notebooks.trust(self.folder / notebook.name, self.data)
+        return self.address(notebook.name)
 
     def wait_until_saved(self, page: Page, name: str, content: str) -> None:
         """Return when the stored notebook NAME has CONTENT in it."""
@@ -78,7 +84,7 @@ def jupyterlab(folder: Path, learner: str) -> Iterator[Lab]:
         )  # fmt: skip
         try:
             _wait_for(f"http://127.0.0.1:{port}", token, server, log)
-            yield Lab(f"http://127.0.0.1:{port}", token, served)
+            yield Lab(f"http://127.0.0.1:{port}", token, served, folder / "data")
         finally:
             server.terminate()  # it ends its kernels
             try:
