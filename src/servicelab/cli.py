@@ -98,6 +98,18 @@ def parser() -> argparse.ArgumentParser:
     env = commands.add_parser("env", help="make compose/.env (passwords, registry), which docker compose reads as well")
     env.set_defaults(act=_env)
 
+    bundle = commands.add_parser("bundle", help="what lessons need, in one file, for a room without a network")
+    verbs = bundle.add_subparsers(metavar="VERB", required=True)
+    save = verbs.add_parser("save", help="write FILE: images, and the wheels of requirements.lock")
+    save.add_argument("file", type=Path, metavar="FILE")
+    save.add_argument("numbers", nargs="*", metavar="NN", help="lessons; default: all")
+    save.set_defaults(act=_bundle_save)
+    load = verbs.add_parser(
+        "load", help="bring FILE's images onto this engine (python3 start.py bundle load FILE: its wheels too)"
+    )
+    load.add_argument("file", type=Path, metavar="FILE")
+    load.set_defaults(act=_bundle_load)
+
     test = commands.add_parser("test", help="run the tests, step by step")
     test.add_argument("names", nargs="*", metavar="STEP", help="default: all")
     test.add_argument("--quick", action="store_true", help="only the steps that need no Docker")
@@ -269,6 +281,27 @@ def _ensure_images(names: Sequence[str]) -> str:
     if registry != settings.registry():
         settings.store({"REGISTRY": registry})
     return registry
+
+
+def _bundle_save(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import bundle, lessons, progress
+
+    chosen = [lessons.find(number) for number in arguments.numbers] or lessons.all_lessons()
+    with progress.show("saving the bundle", ()) as show:
+        saved = bundle.save(arguments.file, chosen, progress=show)
+    print(f"{arguments.file}: {saved.size / 1e6:.0f} MB, lessons {' '.join(saved.lessons)}, {len(saved.images)} images")
+    if saved.with_ca:
+        print("with this machine's certificate authorities in them: " + ", ".join(saved.with_ca))
+    return 0
+
+
+def _bundle_load(arguments: argparse.Namespace, steps: Steps) -> int:
+    from servicelab import bundle, progress
+
+    with progress.show("loading the bundle", ()) as show:
+        loaded = bundle.load(arguments.file, progress=show)
+    print(f"here now: lessons {' '.join(loaded.lessons)}, {len(loaded.images)} images")
+    return 0
 
 
 def _env(arguments: argparse.Namespace, steps: Steps) -> int:

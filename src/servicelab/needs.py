@@ -21,15 +21,23 @@ def images_of(lessons: Iterable[Lesson]) -> list[str]:
     """The names, as in "library/postgres:17", for these lessons and their labs. Raises `ComposeError` for a stack that isn't there."""
     names: set[str] = set()
     for lesson in lessons:
-        for path in (lesson.notebook, lesson.solution):
-            if path.is_file():
-                code = "\n".join(cell.source for cell in notebooks.code_cells(notebooks.read(path)))
-                names.update(_IMAGE.findall(code))
-                if _FAULT.search(code):
-                    names |= set(faults.TOOLS)
-                for stack in _STACK.findall(code):
-                    names |= images_of_stack(lesson.root / "compose" / f"{stack}.yaml")
+        code = _code(lesson)
+        names.update(_IMAGE.findall(code))
+        if _FAULT.search(code):
+            names |= set(faults.TOOLS)
+        for file in stacks_of(lesson):
+            names |= images_of_stack(file)
     return sorted(names)
+
+
+def stacks_of(lesson: Lesson) -> list[Path]:
+    """The Compose files of the stacks that a lesson and its lab start."""
+    return [lesson.root / "compose" / f"{name}.yaml" for name in sorted({*_STACK.findall(_code(lesson))})]
+
+
+def _code(lesson: Lesson) -> str:
+    there = [path for path in (lesson.notebook, lesson.solution) if path.is_file()]
+    return "\n".join(cell.source for path in there for cell in notebooks.code_cells(notebooks.read(path)))
 
 
 def images_of_stack(file: Path) -> set[str]:

@@ -63,8 +63,11 @@ def can_make_venv() -> bool:
     return importlib.util.find_spec("ensurepip") is not None
 
 
-def commands(root: Path, uv: str | None, *, fresh: bool) -> list[list[str]]:
-    """What to run, in order: make the environment (where ``fresh``), the locked packages, then this project itself."""
+def commands(root: Path, uv: str | None, *, fresh: bool, wheels: Path | None = None) -> list[list[str]]:
+    """What to run, in order: make the environment (where ``fresh``), the locked packages, then this project itself.
+
+    ``wheels``: the folder that the packages are in; by default they come from the package index.
+    """
     venv, lock = str(root / ".venv"), str(root / "requirements.lock")
     python = str(python_of(root / ".venv"))
     if uv:
@@ -75,11 +78,13 @@ def commands(root: Path, uv: str | None, *, fresh: bool) -> list[list[str]]:
         make = [sys.executable, "-m", "venv", "--clear", venv]
         install = [python, "-m", "pip", "install", "--no-compile", "--progress-bar", "off", "--disable-pip-version-check"]
         own = [*install, "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(root)]
+    if wheels:
+        install = [*install, "--no-index", "--find-links", str(wheels)]
     packages = [*install, "--require-hashes", "--requirement", lock]
     return [*([make] if fresh else []), packages, own]
 
 
-def make(root: Path, steps: Steps, say: Say, *, uv: str | None) -> str:
+def make(root: Path, steps: Steps, say: Say, *, uv: str | None, wheels: Path | None = None) -> str:
     """Make ``.venv`` complete and mark it so; an interrupted one is finished. Returns what was done, in a few words.
 
     Raises ``Trouble`` for what a person can mend: the disk, the network, a certificate, rights.
@@ -90,7 +95,7 @@ def make(root: Path, steps: Steps, say: Say, *, uv: str | None) -> str:
         raise disk_full(root)
     try:
         _marker(root).unlink(missing_ok=True)
-        for command in commands(root, uv, fresh=fresh):
+        for command in commands(root, uv, fresh=fresh, wheels=wheels):
             steps.run(command, _shortened(say), env=_environ(), cwd=root)
         _marker(root).write_text(json.dumps(wanted(root)), "utf-8")
     except CommandError as failure:

@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from servicelab_start import dockerd, engine, environment
+from servicelab_start import dockerd, engine, environment, offline
 from servicelab_start.endpoints import DEFAULT, Answer, Refusal, find
 from servicelab_start.machine import Machine, this_machine
 from servicelab_start.steps import Steps, Trouble
@@ -35,6 +36,7 @@ with a COMMAND     the steps that it needs, then `servicelab COMMAND ...`
   python3 start.py doctor         what is wrong with this machine, and the fix
   python3 start.py ps             what runs; `down` stops it
   python3 start.py lab 02         JupyterLab on lesson 02
+  python3 start.py bundle load F  everything from a file that `bundle save F` wrote: no network is needed, but a Docker engine
   .venv/bin/servicelab --help     all of them
 
 options (before the COMMAND)
@@ -42,7 +44,7 @@ options (before the COMMAND)
   --no-browser   start JupyterLab, print its address, open nothing
 """
 
-_ENGINE_WANTED = {"lab", "run", "test", "up", "images"}  # these may install one
+_ENGINE_WANTED = {"lab", "run", "test", "up", "images", "bundle"}  # these may install one
 _ENGINE_USED = {"ps", "down", "lessons", "doctor"}  # these take one that is there
 
 
@@ -99,6 +101,7 @@ def prepare(options: Options, root: Path, steps: Steps, machine: Machine) -> dic
     """Environment and engine, as far as the command needs them. Returns the variables to hand over."""
     environ = dict(os.environ)
     word = options.command[0]
+    bundled = options.command[:2] == ["bundle", "load"] and len(options.command) > 2
     answer: Answer | None = None
     refusals: list[Refusal] = []
     if word in _ENGINE_WANTED | _ENGINE_USED:
@@ -124,8 +127,9 @@ def prepare(options: Options, root: Path, steps: Steps, machine: Machine) -> dic
         with ThreadPoolExecutor(1) as beside:
             start = beside.submit(_start_engine, for_engine, machine, root, steps) if wants_engine else None
             if not complete:
-                with steps.step("environment") as say:
-                    say(environment.make(root, steps, say, uv=uv))
+                with steps.step("environment") as say, tempfile.TemporaryDirectory() as scratch:
+                    wheels = offline.wheels(Path(options.command[2]), Path(scratch, "bundle")) if bundled else None
+                    say(environment.make(root, steps, say, uv=uv, wheels=wheels))
             reply = start.result() if start else answer
         if isinstance(reply, Refusal):
             engine.rejoin_group([reply], machine, root)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.utils.build import exclude_paths
@@ -15,6 +18,8 @@ from servicelab.compose import Build
 from servicelab.engine.spec import CONTEXT, fingerprint
 from servicelab.errors import ImageError
 from servicelab.progress import Progress
+
+PREBUILT = "servicelab.local/built"  # in a bundle: an image of a service, with the hash of what it was built from as its tag
 
 
 def base_images(build: Build) -> set[str]:
@@ -57,20 +62,47 @@ def built_image(
             return str(image["Id"])
     except docker.errors.ImageNotFound:
         pass
-    step = ""
-    output: list[str] = []
-    events = client.api.build(
+    ready = f"{PREBUILT}:{wanted}"
+    with contextlib.suppress(docker.errors.ImageNotFound):
+        client.api.inspect_image(ready)
+        # for our labels alone: it stays, whoever removes what they built
+        return _run(
+            client, thing, progress, fileobj=io.BytesIO(f"FROM {ready}\n".encode()), tag=tag, labels={**labels, CONTEXT: wanted}
+        )
+    return _build(client, build, tag, {**labels, CONTEXT: wanted}, progress, thing)
+
+
+def prebuilt_image(client: docker.DockerClient, build: Build, progress: Progress, thing: str) -> str:
+    """The tag of an image for a bundle: where it is loaded, `built_image` takes it in place of a build."""
+    wanted = context_hash(client, build)
+    tag = f"{PREBUILT}:{wanted}"
+    try:
+        client.api.inspect_image(tag)
+    except docker.errors.ImageNotFound:
+        _build(client, build, tag, {}, progress, thing)
+    return tag
+
+
+def _build(client: docker.DockerClient, build: Build, tag: str, labels: Mapping[str, str], progress: Progress, thing: str) -> str:
+    return _run(
+        client,
+        thing,
+        progress,
+        fix=f"mend {build.context.name}/{build.dockerfile} or what it copies, and call up() again",
         path=str(build.context),
         dockerfile=build.dockerfile,
         tag=tag,
         buildargs={**trust.build_args(), **build.args},
         target=build.target,
-        labels={**labels, CONTEXT: wanted},
-        rm=True,
-        forcerm=True,
-        decode=True,
+        labels=dict(labels),
     )
-    for event in events:
+
+
+def _run(client: docker.DockerClient, thing: str, progress: Progress, *, fix: str = "", **options: Any) -> str:
+    """One build, with the SDK's OPTIONS. The id of the image. Raises `ImageError` with the step that failed."""
+    step = ""
+    output: list[str] = []
+    for event in client.api.build(**options, rm=True, forcerm=True, decode=True):
         text = event.get("stream", "").rstrip()
         if text.startswith("Step "):
             step, output = text, []
@@ -78,12 +110,9 @@ def built_image(
         elif text:
             output.append(text)
         if "error" in event:
-            raise ImageError(
-                f"the image of {thing} can't be built",
-                why=f"{step}\n" + "\n".join([*output[-12:], event["error"]]),
-                fix=f"mend {build.context.name}/{build.dockerfile} or what it copies, and call up() again",
-            )
-    return str(client.api.inspect_image(tag)["Id"])
+            why = f"{step}\n" + "\n".join([*output[-12:], event["error"]])
+            raise ImageError(f"the image of {thing} can't be built", why=why, fix=fix)
+    return str(client.api.inspect_image(options["tag"])["Id"])
 
 
 def _ignored(context: Path) -> list[str]:
