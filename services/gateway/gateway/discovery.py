@@ -21,6 +21,7 @@ from .logs import log
 EJECTED = 10.0  # seconds without requests for an instance that failed one: by then Consul has looked as well
 FIRST = 2.0  # seconds for the first answer. A worker that took requests before it would know no instance
 PAUSES = (0.1, 1.0)  # seconds between tries while Consul does not answer: the first, and the longest
+REGATHERED = 15.0  # seconds after an outage of Consul: by then all that live have registered again, where it had forgotten them
 
 
 @dataclass
@@ -80,18 +81,18 @@ class DiscoveredBackends:
             if not ok:
                 instance.ejected_until = self._clock() + EJECTED
 
-    def learn(self, service: str, urls: Iterable[str]) -> None:
-        """What Consul says now. That nobody is there it may say as well when it has just come back and knows nothing yet."""
+    def learn(self, service: str, urls: Iterable[str], *, partial: bool = False) -> None:
+        """What Consul says now. PARTIAL: it may have forgotten some; those that we know stay, and so they do when nobody is left."""
         with self._lock:
-            known, said = self._instances[service], sorted(set(urls))
-            if said:
-                self._instances[service] = {url: known.get(url) or Instance(url) for url in said}
-            changed = set(said) != set(known)
+            known, said = self._instances[service], set(urls)
+            told = said | set(known) if partial or not said else said
+            self._instances[service] = {url: known.get(url) or Instance(url) for url in sorted(told)}
+            changed = told != set(known)
         if changed:
-            log.info("%s: %s", service, ", ".join(said) or "none passes: staying with those that did")
+            log.info("%s: %s", service, ", ".join(sorted(told)))
 
     def _watch(self, service: str) -> None:
-        index, pause = 0, 0.0
+        index, pause, whole_from = 0, 0.0, 0.0
         while True:
             try:
                 urls, index = self._consul.passing(service, index)
@@ -99,11 +100,12 @@ class DiscoveredBackends:
                 if not pause:
                     log.warning("Consul does not answer, staying with what it said last: %s", error)
                 pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
-                index = 0  # it may have been another Consul's
+                index = 0  # it may come back as another Consul, and count from another number
                 time.sleep(pause)
+                whole_from = self._clock() + REGATHERED
             else:
                 pause = 0.0
-                self.learn(service, urls)
+                self.learn(service, urls, partial=self._clock() < whole_from)
                 self._answered[service].set()
 
 

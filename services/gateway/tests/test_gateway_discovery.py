@@ -97,7 +97,7 @@ def test_one_that_came_back_at_the_same_address_is_not_doubted(backends):
 
 
 def test_an_empty_list_takes_nobody_away(backends):
-    """Consul has just come back and knows nothing yet; or all checks fail, and then it's as good as any other guess."""
+    """All checks fail. Whether that is so or the checks are wrong: to try is all that can be done."""
     backends.learn("users", [])
     assert set(picked(backends)) == {ONE, TWO, THREE}
 
@@ -127,18 +127,25 @@ class ScriptedConsul:
         return answer
 
 
-def test_watching_outlives_a_consul_that_is_down(monkeypatch):
+def test_watching_outlives_a_consul_that_is_down_and_comes_back_with_nothing(monkeypatch, clock):
     monkeypatch.setattr(discovery, "PAUSES", (0.0, 0.0))
     consul = ScriptedConsul()
-    consul.answers.put(([ONE], 7))
-    backends = DiscoveredBackends(consul, ["users"], StaticBackends({})).start()
-    assert backends.pick("users") == ONE
-    for _ in range(3):
-        consul.answers.put(ValueError("it is down"))
-    consul.answers.put(([TWO], 3))
-    asked = [consul.asked.get(timeout=60) for _ in range(6)]
-    assert asked == [0, 7, 0, 0, 0, 3]  # from the start again: another Consul counts from another number
-    assert backends.pick("users") == TWO
+    consul.answers.put(([ONE, TWO], 7))
+    backends = DiscoveredBackends(consul, ["users"], StaticBackends({}), clock).start()
+
+    def then(answer):
+        """Answer the question that waits, and wait for the next one. Returns its index, and who gets requests meanwhile."""
+        consul.answers.put(answer)
+        return consul.asked.get(timeout=60), set(picked(backends))
+
+    assert [consul.asked.get(timeout=60) for _ in range(2)] == [0, 7]
+    assert then(ValueError("it is down")) == (0, {ONE, TWO})
+    assert then(ValueError("it is down")) == (0, {ONE, TWO})
+    assert then(([], 2)) == (2, {ONE, TWO})  # another Consul counts from another number
+    assert then(([THREE], 3)) == (3, {ONE, TWO, THREE})  # not all to the first that is back
+    clock.now += discovery.REGATHERED
+    assert then(([TWO, THREE], 4)) == (4, {TWO, THREE})  # whoever is not back by now is gone
+    assert then(([TWO], 5)) == (5, {TWO})
 
 
 def test_a_start_waits_for_the_first_answer_and_not_for_ever(monkeypatch):
