@@ -1,14 +1,13 @@
-"""A stack's live view as somebody at a screen has it: chosen, killed, started, reloaded, narrow, dark, and read aloud."""
+"""A stack's live view by keyboard, beside the notebook, narrow, dark, and read aloud."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from lab import menu, node, show, wait_for_state, wait_until_ready
+from lab import menu, node, show, wait_for_state
 from playwright.sync_api import Page, expect
 
 STACK = Path(__file__).parents[1] / "stacks" / "talking.yaml"
@@ -24,40 +23,6 @@ def serious(page: Page) -> list[str]:
     """What axe-core finds serious or worse within the view."""
     found = Axe().run(page, context=".slv", options={"resultTypes": ["violations"]}).response["violations"]
     return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")]
-
-
-def test_kill_start_and_reload(lab: Any, page: Page, keep: Keep) -> None:
-    show(page, lab.write("view.ipynb", UP, "shop", 'run = shop.load("front", "/hello", rate=20, seconds=600)'))
-    menu(page, "Run", "Run All Cells")
-    wait_for_state(page, "front", "healthy|starting")
-    numbers = page.locator(".slv .rate")
-    expect(numbers.filter(has_text=re.compile(r"^[1-9][0-9.]*/s$"))).to_have_count(2)  # to front, and from there to back
-
-    node(page, "front").click()
-    expect(page.locator(".slv pre")).to_contain_text("GET /hello 200")
-    expect(page.get_by_role("button", name="Kill")).to_have_attribute("aria-disabled", "false")
-    page.get_by_role("button", name="Kill").click()
-    wait_for_state(page, "front", "exited 137")
-    expect(page.get_by_role("button", name="Kill")).to_have_attribute("aria-disabled", "true")
-    keep(page, "view-killed")
-    expect(numbers).to_have_count(0)  # nobody is called any more
-    page.get_by_role("button", name="Start", exact=True).click()
-    wait_for_state(page, "front", "healthy|starting")
-
-    node(page, "back").click()
-    page.get_by_role("button", name="Kill").click()
-    wait_for_state(page, "back", "exited 137")
-    page.get_by_role("button", name="Start", exact=True).click()
-    wait_for_state(page, "back", "healthy|starting")
-    menu(page, "File", "Save Notebook")
-    lab.wait_until_saved(page, "view.ipynb", "vnd.jupyter.widget-view+json")
-    page.reload()
-    wait_until_ready(page)
-    expect(node(page, "back")).to_have_attribute("aria-pressed", "true")  # it is the same view, as it was left
-    page.get_by_role("button", name="Pause", exact=True).click()
-    wait_for_state(page, "back", "paused")
-    page.get_by_role("button", name="Unpause").click()
-    wait_for_state(page, "back", "healthy|starting")
 
 
 def test_by_keyboard_beside_the_notebook_narrow_and_dark(lab: Any, page: Page, keep: Keep) -> None:
