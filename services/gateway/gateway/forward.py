@@ -33,6 +33,7 @@ class Sent:
     response: urllib3.BaseHTTPResponse
     service: str
     url: str
+    body: bytes | None  # a short one, read to its end: what breaks off in it can still become another try, or a 502
 
 
 class Answer(Response):
@@ -75,7 +76,8 @@ class Forwarder:
             except NoBackendError as error:
                 raise failure or unavailable(route.service, error) from None
             try:
-                return Sent(self._send(url, method, target, sent, body, until - time.monotonic()), route.service, url)
+                response = self._send(url, method, target, sent, body, until - time.monotonic())
+                return Sent(response, route.service, url, short_body(response, until))
             except HTTPError as error:
                 self._backends.report(route.service, url, ok=False)
                 failure = explain(error, route)
@@ -145,23 +147,15 @@ class Stream:
         self._open = True
 
     def answer(self) -> Response:
-        """The answer for the client. A short body is read to its end first: what broke off can still become a 502."""
+        """The answer for the client: at once where it is short, else piece by piece."""
         response = self._response
         if response.status < 200:
             raise ApiError(502, "backend_failed", f"{self._route.service} answered with {response.status}")
         found = headers.back(response.headers.items(), self._route)
-        length = response.length_remaining  # bytes; None: chunked, or until the connection ends
-        if length is None or length > PIECE:
+        if self._sent.body is None:
             return Answer(self, response.status, found, content_type=None, direct_passthrough=True)
-        body = b""
-        try:
-            while len(body) < length:
-                body += self._read(length - len(body))
-            response.drain_conn()  # of nothing: urllib3 has to see the end before the connection can be used again
-        except HTTPError as error:
-            raise explain(error, self._route) from None
         self.close(ok=True)
-        return Answer([body], response.status, found, content_type=None, direct_passthrough=True)
+        return Answer([self._sent.body], response.status, found, content_type=None, direct_passthrough=True)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -202,6 +196,24 @@ class Stream:
 
 class BrokenAnswerError(Exception):
     """The answer has begun and can't be ended."""
+
+
+def short_body(response: urllib3.BaseHTTPResponse, until: float) -> bytes | None:
+    """The whole body, where it says that it is short; else None, and nothing of it is read."""
+    length = response.length_remaining  # bytes; None: chunked, or until the connection ends
+    if response.status < 200 or length is None or length > PIECE:
+        return None
+    body = b""
+    try:
+        while len(body) < length:
+            body += response.read1(length - len(body))
+            if time.monotonic() > until:
+                raise ReadTimeoutError(response._pool, "", "the answer takes longer than its deadline")
+        response.drain_conn()  # of nothing: urllib3 has to see the end before the connection can be used again
+    except BaseException:
+        response.close()
+        raise
+    return body
 
 
 def unavailable(service: str, why: object) -> ApiError:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from gateway import discovery, find_backends
+from gateway import create_app, discovery, find_backends
 from gateway.backends import NoBackendError, StaticBackends
 from gateway.config import Config, ConfigError
 from gateway.consul import Consul
@@ -205,6 +205,23 @@ def test_an_answer_that_is_none_is_an_error(consul, broken):
     vars(consul).update(broken)
     with pytest.raises(ValueError, match="answer"):
         client_of(consul).passing("users")
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
+def test_a_read_that_broke_off_is_asked_of_another_and_a_write_is_not(consul, backend, monkeypatch, answer):
+    """Whenever it dies: before its answer, within the head, or within a short body."""
+    backend.answer = answer
+    well = f"http://127.0.0.1:{consul.server_address[1]}"  # it answers whoever asks
+    monkeypatch.setattr(discovery, "two_choices", lambda instances: max(instances, key=lambda each: each.url == backend.url))
+    instances = DiscoveredBackends(None, ["users"], StaticBackends({}))
+    client = create_app(Config(backends={}, rate=0, patience=60.0), instances).test_client()
+    instances.learn("users", [backend.url, well])
+    assert client.post("/api/users", data=b"{}").status_code == 502
+    instances.learn("users", [well])
+    instances.learn("users", [backend.url, well])  # back, and not doubted any more
+    assert client.get("/api/users/1").status_code == 200
+    assert len(backend.seen) == 2
+    assert len(consul.asked) == 1
 
 
 def test_a_gateway_needs_urls_or_a_consul():
