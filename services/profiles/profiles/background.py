@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -27,5 +28,7 @@ class Background:
     def _loop(self) -> asyncio.AbstractEventLoop:
         """Started at first use, which is after gunicorn's fork: a thread does not survive that."""
         loop = asyncio.new_event_loop()
+        # Names are looked up in these. There are enough that one name which nobody answers for does not keep the others waiting.
+        loop.set_default_executor(ThreadPoolExecutor(32, thread_name_prefix="names"))
         threading.Thread(target=loop.run_forever, name="calls", daemon=True).start()
         return loop

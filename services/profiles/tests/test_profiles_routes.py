@@ -70,6 +70,15 @@ def test_without_the_user_there_is_no_page(client, peers, answer, status, error)
     assert code(client.get("/profiles/1", headers={"X-Deadline-Ms": "500"})) == (status, error)
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"id": 1}'])
+def test_an_answer_that_is_not_as_agreed_is_502(client, peers, body):
+    async def answer():
+        return 200, body
+
+    peers.instead["users"] = answer
+    assert code(client.get("/profiles/1")) == (502, "peer_failed")
+
+
 @pytest.mark.parametrize(
     ("answer", "error"), [(REFUSED, "peer_unavailable"), (failing(500), "peer_failed"), (silent, "peer_timeout")]
 )
