@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     images.set_defaults(act=_images)
     ensure = images.add_subparsers(metavar="ensure").add_parser("ensure", help="pull or build images now")
     ensure.add_argument("names", nargs="*", metavar="NAME", help="as in library/postgres:17; default: all that compose/ names")
+    ensure.add_argument("--replace", action="store_true", help="ask the registry also for what is here as a stand-in")
     ensure.set_defaults(act=_ensure)
 
     env = commands.add_parser("env", help="make compose/.env (passwords, registry), which docker compose reads as well")
@@ -269,15 +270,16 @@ def _images(arguments: argparse.Namespace, steps: Steps) -> int:
 def _ensure(arguments: argparse.Namespace, steps: Steps) -> int:
     from servicelab import images, lessons, needs
 
-    print(_ensure_images(arguments.names or sorted({*images.referenced(), *needs.images_of(lessons.all_lessons())})))
+    names = arguments.names or sorted({*images.referenced(), *needs.images_of(lessons.all_lessons())})
+    print(_ensure_images(names, replace=arguments.replace))
     return 0
 
 
-def _ensure_images(names: Sequence[str]) -> str:
+def _ensure_images(names: Sequence[str], *, replace: bool = False) -> str:
     from servicelab import images, progress, settings
 
     with progress.show("images", tuple(names)) as show:
-        registry = images.ensure(names, registry=settings.registry(), progress=show)
+        registry = images.ensure(names, registry=images.upstream(settings.registry()), replace=replace, progress=show)
     if registry != settings.registry():
         settings.store({"REGISTRY": registry})
     return registry

@@ -32,6 +32,7 @@ def ensure(
     *,
     progress: Progress = silent,
     registry: str = "",
+    replace: bool = False,
     connect: Connect = any_engine,
 ) -> str:
     """Makes images available, in parallel, and returns the value of REGISTRY under which all of them are.
@@ -40,12 +41,14 @@ def ensure(
         names: images without their registry, as in "library/postgres:17".
         progress: called from several threads with an image's name and the step that it is at.
         registry: where to look, as in "docker.io" or "mirror.example:5000"; default `settings.registry()`.
+        replace: ask the registry first, also where a stand-in is here. A registry other than the official one, named on purpose, always
+            is asked first.
         connect: makes an engine client; each thread has one of its own.
 
     Raises:
         ImageError: an image that is neither here, nor in the registry, nor made by a recipe; which step failed, and why.
     """
-    search = _Search(registry or settings.registry(), progress, connect)
+    search = _Search(registry or settings.registry(), progress, connect, replace=replace)
     try:
         return search.run(list(dict.fromkeys(names)))
     finally:
@@ -67,16 +70,16 @@ class Row(NamedTuple):
 
 def catalogue(names: Iterable[str] = (), *, registry: str = "", connect: Connect = any_engine) -> list[Row]:
     """What is known of each image that has a recipe, that a file in compose/ or services/ names, or that is in ``names``."""
-    upstream = _upstream(registry or settings.registry())
+    asked = upstream(registry or settings.registry())
     known = recipes.load()
     with contextlib.closing(connect()) as client:
         rows = []
         for name in sorted({*names, *known, *referenced()}):
             row = Row(name, "missing, has a recipe" if name in known else "missing", 0, "")
-            for tag in (_upstream_tag(upstream, known.get(name), name), f"{LOCAL}/{name}"):
+            for tag in (_upstream_tag(asked, known.get(name), name), f"{LOCAL}/{name}"):
                 with contextlib.suppress(ImageNotFound):
                     image = client.api.inspect_image(tag)
-                    row = Row(name, _source(image, name, upstream, known), int(image["Size"]), tag)
+                    row = Row(name, _source(image, name, asked, known), int(image["Size"]), tag)
                     break
             rows.append(row)
         return rows
@@ -98,7 +101,7 @@ def _source(image: dict[str, Any], name: str, upstream: str, known: dict[str, re
     return f"{origin}, with this machine's CA" if trust.LABEL in labels else origin
 
 
-def _upstream(registry: str) -> str:
+def upstream(registry: str) -> str:
     """The registry to pull from: stand-ins have none of their own."""
     return settings.OFFICIAL_REGISTRY if registry == LOCAL else registry
 
@@ -113,9 +116,10 @@ def _upstream_tag(upstream: str, recipe: recipes.Recipe | None, name: str) -> st
 class _Search:
     """One call of `ensure`: which images are where, and the threads that get the others."""
 
-    def __init__(self, registry: str, progress: Progress, connect: Connect) -> None:
+    def __init__(self, registry: str, progress: Progress, connect: Connect, *, replace: bool = False) -> None:
         self.registry = registry
-        self.upstream = _upstream(registry)
+        self.upstream = upstream(registry)
+        self.registry_first = replace or self.upstream != settings.OFFICIAL_REGISTRY
         self.progress = progress
         self.connect = connect
         self.known = recipes.load()
@@ -188,16 +192,27 @@ class _Search:
         """The tag under which a good image is here already, or the empty string."""
         recipe = self.known.get(name)
         # Where no CA is asked for, one that is in an image already does no harm.
-        wanted = trust.fingerprint(self.pem) if recipe and recipe.trust else ""
+        wanted = self.wanted_ca(recipe)
         official = _upstream_tag(self.upstream, recipe, name)
         if not wanted and self.labels(client, official) is not None:
             return official
+        return self.local(client, name, wanted, stand_in=not self.registry_first)
+
+    def local(self, client: docker.DockerClient, name: str, wanted: str, *, stand_in: bool) -> str:
+        """The tag of a good image of our own: with the CA that is WANTED, and made by the recipe as it is now (STAND_IN), or pulled."""
+        recipe = self.known.get(name)
         labels = self.labels(client, f"{LOCAL}/{name}")
         if labels is None or (wanted and labels.get(trust.LABEL) != wanted):
             return ""
-        if recipe and labels.get(recipes.LABEL, "") not in ("", recipes.fingerprint(recipe, self.known)):
+        made_from = labels.get(recipes.LABEL, "")
+        if made_from and not stand_in:
+            return ""
+        if recipe and made_from not in ("", recipes.fingerprint(recipe, self.known)):
             return ""
         return f"{LOCAL}/{name}"
+
+    def wanted_ca(self, recipe: recipes.Recipe | None) -> str:
+        return trust.fingerprint(self.pem) if recipe and recipe.trust else ""
 
     @staticmethod
     def labels(client: docker.DockerClient, tag: str) -> dict[str, str] | None:
@@ -212,7 +227,7 @@ class _Search:
         why = ""
         if recipe is None or recipe.pull:
             tag = _upstream_tag(self.upstream, recipe, name)
-            why = self.pull(tag, job)
+            why = self.pull(tag, job, recipe.digest if recipe else "")
             if not why:
                 if not (self.pem and recipe and recipe.trust):
                     return tag
@@ -226,23 +241,25 @@ class _Search:
                 fix="check its name and tag; or set REGISTRY to a registry that has it",
             )
         try:
-            return self.build(recipe, job)
+            return self.local(job.client, name, self.wanted_ca(recipe), stand_in=True) or self.build(recipe, job)
         except ImageError as error:
             if why:
                 error = ImageError(error.what, why=f"{error.why}\nand it can't be pulled: {why}", fix=error.fix)
             raise error from None
 
-    def pull(self, tag: str, job: Job) -> str:
-        """Why the image can't be pulled; the empty string when it is here now."""
+    def pull(self, tag: str, job: Job, digest: str) -> str:
+        """Why the image can't be pulled; the empty string when it is here now. With a DIGEST, that very image: the engine checks it."""
         if self.labels(job.client, tag) is not None:
             return ""
-        registry = tag.split("/", 1)[0]
+        registry, (repository, version) = tag.split("/", 1)[0], tag.rsplit(":", 1)
         job.say(f"asking {registry}")
         found = registries.probe(registry, tag, self.connect)
         if not found.answers:
             return found.why
         try:
-            job.pull(*tag.rsplit(":", 1))
+            job.pull(repository, digest or version)
+            if digest:
+                job.client.api.tag(f"{repository}@{digest}", repository, version)
         except (APIError, OSError) as error:
             return str(getattr(error, "explanation", None) or error)
         return ""

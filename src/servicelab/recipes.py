@@ -37,6 +37,7 @@ class Recipe:
 
     Attributes: ``image``, as in "library/postgres:17"; ``parent``, the recipe whose image it starts from ("" for none);
     ``pull``: a registry may have it; ``official``: its full name, where that is not Docker Hub's;
+    ``digest``: the one image that a registry may give for it, as in "sha256:…" ("": what its tag leads to);
     ``trust``: services are built on this image, so that it gets the machine's CA also when it was pulled.
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     parent: str = ""
     pull: bool = True
     official: str = ""
+    digest: str = ""
     trust: bool = False
     mmdebstrap: Mapping[str, Any] = field(default_factory=dict)
 
