@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
+import yaml
 
 from servicelab.compose import Application, Build, Dependency, Healthcheck, Mount, Port, Service, load
+from servicelab.compose.schema import SUPPORTED
 from servicelab.errors import ComposeError
 
 
@@ -202,3 +208,63 @@ def test_a_missing_file_names_those_that_are_there(tmp_path: Path) -> None:
 def test_a_file_without_a_name(tmp_path: Path) -> None:
     with pytest.raises(ComposeError, match="begin the file with `name: shop`"):
         application(tmp_path, "services: {a: {image: x}}")
+
+
+SPECIFICATION = json.loads(files("servicelab.compose").joinpath("compose-spec.json").read_text("utf-8"))
+
+
+def alternatives(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What the schema's NODE may be, references followed."""
+    if "$ref" in node:
+        yield from alternatives(SPECIFICATION["definitions"][node["$ref"].rpartition("/")[2]])
+    yield node
+    for one in node.get("oneOf", []):
+        yield from alternatives(one)
+
+
+def below(node: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    """The schema of what is called NAME in it; of any name or any item, for "*"."""
+    for form in alternatives(node):
+        if name in form.get("properties", {}):
+            yield form["properties"][name]
+        elif name == "*" and "items" in form:
+            yield form["items"]
+        elif name == "*":
+            yield from (deeper for pattern, deeper in form.get("patternProperties", {}).items() if pattern != "^x-")
+
+
+def keys_of_the_specification(place: tuple[str, ...]) -> set[str]:
+    nodes = [SPECIFICATION]
+    for name in place:
+        nodes = [deeper for node in nodes for deeper in below(node, name)]
+    return {key for node in nodes for form in alternatives(node) for key in form.get("properties", {})}
+
+
+LISTS = ("env_file", "ports", "volumes")  # of a service
+REFUSED = [(place, key) for place in SUPPORTED for key in sorted(keys_of_the_specification(place) - SUPPORTED[place])]
+
+
+@pytest.mark.parametrize("place", SUPPORTED)
+def test_what_is_carried_out_is_in_the_specification(place: tuple[str, ...]) -> None:
+    assert keys_of_the_specification(place) >= SUPPORTED[place]
+
+
+@pytest.mark.parametrize(("place", "key"), REFUSED, ids=lambda value: value if isinstance(value, str) else ".".join(value))
+def test_every_other_key_is_refused_with_its_line(tmp_path: Path, place: tuple[str, ...], key: str) -> None:
+    inner: Any = {key: "something"}
+    for depth in reversed(range(len(place))):
+        is_item = place[depth] == "*" and place[0] == "services" and depth > 1 and place[depth - 1] in LISTS
+        inner = [inner] if is_item else {place[depth].replace("*", "web"): inner}
+    path = tmp_path / "shop.yaml"
+    path.write_text(yaml.safe_dump({"name": "shop"} | inner), "utf-8")
+    with pytest.raises(ComposeError, match=f"`{key}` in .*not carried out by Servicelab") as caught:
+        load(path, {})
+    lines = path.read_text("utf-8").splitlines()
+    assert caught.value.file == "shop.yaml"
+    assert lines[caught.value.line - 1].strip(" -").startswith(f"{key}:")
+
+
+def test_the_long_form_of_include_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ComposeError, match="the long form of `include`") as caught:
+        application(tmp_path, "name: shop\ninclude:\n  - path: other.yaml\nservices: {web: {image: web:1}}")
+    assert caught.value.line == 3

@@ -213,9 +213,6 @@ class _Reader:
                 raise self.document.error(f"volume {':'.join(parts)!r}", key, fix="NAME:/path or NAME:/path:ro")
             raw["read_only"] = mode == "ro"
         kind, source, target = raw.get("type", "volume"), raw.get("source"), raw.get("target", "")
-        extra = set(raw) - {"type", "source", "target", "read_only", "tmpfs"} or set(raw.get("tmpfs") or {}) - {"size"}
-        if extra:
-            raise self.document.error(f"`{sorted(extra)[0]}` of a volume is not carried out by Servicelab", key)
         if kind == "tmpfs":
             limit = (raw.get("tmpfs") or {}).get("size")
             return Mount("tmpfs", target, size=None if limit is None else self.value(size, limit, key))

@@ -44,6 +44,7 @@ SERVICE_KEYS = frozenset(
         "working_dir",
     }
 )
+# By place; "*" is any name, or any item of a list.
 SUPPORTED: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset({"name", "include", "services", "networks", "volumes"}),
     ("services", "*"): SERVICE_KEYS,
@@ -54,6 +55,10 @@ SUPPORTED: dict[tuple[str, ...], frozenset[str]] = {
     ("services", "*", "healthcheck"): frozenset({"test", "interval", "timeout", "start_period", "retries", "disable"}),
     ("services", "*", "networks", "*"): frozenset({"aliases"}),
     ("services", "*", "depends_on", "*"): frozenset({"condition", "required"}),
+    ("services", "*", "env_file", "*"): frozenset({"path", "required"}),
+    ("services", "*", "ports", "*"): frozenset({"target", "published", "host_ip", "protocol"}),
+    ("services", "*", "volumes", "*"): frozenset({"type", "source", "target", "read_only", "tmpfs"}),
+    ("services", "*", "volumes", "*", "tmpfs"): frozenset({"size"}),
     ("networks", "*"): frozenset({"internal", "labels"}),
     ("volumes", "*"): frozenset({"labels"}),
 }
@@ -91,6 +96,9 @@ def _refuse_unknown_keys(document: Document) -> None:
     known = {name for node in _definitions() for name in node}
 
     def walk(data: Any, key: Key, pattern: tuple[str, ...]) -> None:
+        if isinstance(data, list):
+            for index, item in enumerate(data):
+                walk(item, (*key, index), (*pattern, "*"))
         if not isinstance(data, dict):
             return
         allowed = SUPPORTED.get(pattern)

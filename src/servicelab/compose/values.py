@@ -35,9 +35,6 @@ def size(raw: Any) -> int:
 def ports(raw: Any) -> list[Port]:
     """``[[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]``, or the long form."""
     if isinstance(raw, dict):
-        unknown = set(raw) - {"target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"}
-        if unknown:
-            raise ValueError(f"`{sorted(unknown)[0]}` of a port is not carried out; use target, published, host_ip, protocol")
         published, host_ip = str(raw.get("published", "")), raw.get("host_ip", "")
         target, protocol = str(raw["target"]), raw.get("protocol", "tcp")
     else:
