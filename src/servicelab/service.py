@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -233,12 +234,14 @@ class Service:
         return "\n".join(f"{row['name']}: {row['state']}" for row in self.status()) or f"{self.name}: not running"
 
 
-def freeze(container: Container) -> None:
-    """Pause it. On a busy machine with cgroup v1 the kernel may need a second try to stop all its threads."""
-    for attempts_left in (4, 3, 2, 1, 0):
+def freeze(container: Container, patience: float = 30.0) -> None:
+    """Pause it. On a busy machine with cgroup v1 the kernel may need several tries to stop all its threads (PATIENCE: s)."""
+    until = time.monotonic() + patience
+    while True:
         try:
             container.pause()
             return
         except docker.errors.APIError as error:
-            if "unable to freeze" not in str(error.explanation) or not attempts_left:
+            if "unable to freeze" not in str(error.explanation) or time.monotonic() > until:
                 raise
+            time.sleep(0.1)
