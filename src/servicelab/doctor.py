@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from servicelab.errors import ImageError, ServicelabError
 from servicelab.facts import GB, Facts, gather
 from servicelab_start import engine as engines
 from servicelab_start import environment
@@ -139,6 +140,18 @@ def disk(facts: Facts) -> Finding:
     return Finding("disk", level, f"{free:.1f} GB free at {where}", "" if level == "ok" else fix)
 
 
+def ports(facts: Facts) -> Finding:
+    """Can a port on loopback be had, and reached? Where services are published, and JupyterLab listens."""
+    if facts.loopback_error:
+        return Finding(
+            "ports",
+            "fail",
+            f"a port on 127.0.0.1 can't be used: {facts.loopback_error}",
+            "allow connections to 127.0.0.1 in the firewall or security software of this machine",
+        )
+    return Finding("ports", "ok", "free ones on 127.0.0.1 can be had and reached")
+
+
 def proxy(facts: Facts) -> Finding:
     """Do requests to our own ports stay on this machine?"""
     either = {name.lower(): value for name, value in facts.environ.items() if value}
@@ -207,7 +220,7 @@ def leftovers(facts: Facts) -> Finding:
 
 
 Check = Callable[[Facts], Finding]
-ALWAYS: tuple[Check, ...] = (environment_of_python, engine, proxy, certificates)
+ALWAYS: tuple[Check, ...] = (environment_of_python, engine, ports, proxy, certificates)
 WITH_ENGINE: tuple[Check, ...] = (version, context, architecture, cgroups, memory, disk, clock, registry, leftovers)
 
 
@@ -215,6 +228,12 @@ def examine(facts: Facts | None = None) -> list[Finding]:
     """Every check's finding; those about the engine only where one answers."""
     facts = facts or gather()
     return [check(facts) for check in (*ALWAYS, *(WITH_ENGINE if facts.info else ()))]
+
+
+def look_after(error: ServicelabError) -> None:
+    """Put under ERROR what is wrong with this machine: it may be the cause. Registries are asked only where an image is missing."""
+    findings = examine(gather(ask_registry=isinstance(error, ImageError)))
+    error.findings = [(f"{found.name}: {found.what}", found.fix) for found in findings if found.level == "fail"]
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

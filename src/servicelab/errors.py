@@ -15,13 +15,17 @@ class ServicelabError(Exception):
         self.what = what
         self.why = why
         self.fix = fix
+        self.findings: list[tuple[str, str]] = []
+        """What the doctor found wrong with this machine when it happened: each with its fix."""
 
     def __str__(self) -> str:
         lines = [self.what]
-        if self.why:
-            lines.append("why:  " + self.why.replace("\n", "\n      "))
-        if self.fix:
-            lines.append("fix:  " + self.fix.replace("\n", "\n      "))
+        parts = [("why", self.why), ("fix", self.fix)]
+        for finding, fix in self.findings:
+            parts += [("doctor", finding), ("fix", fix)]
+        for name, text in parts:
+            if text:
+                lines.append(f"{name}:  " + text.replace("\n", "\n" + " " * (len(name) + 3)))
         return "\n".join(lines)
 
     def _render_traceback_(self) -> list[str]:

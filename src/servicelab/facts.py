@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import shutil
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import docker
 import requests
 
-from servicelab import listing, recipes, registries, settings
+from servicelab import images, listing, registries, settings
 from servicelab.errors import EngineError
 from servicelab.listing import StackRow
 from servicelab_start.endpoints import Answer, Refusal, current_context, find
@@ -46,13 +47,14 @@ class Facts:
     memory_free: int | None = None
     disk_free: int | None = None
     clock_skew: float | None = None
+    loopback_error: str = ""
     registry: str = ""
     registry_answers: bool | None = None
     learner: str = ""
     stacks: list[StackRow] = field(default_factory=list)
 
 
-def gather() -> Facts:
+def gather(*, ask_registry: bool = True) -> Facts:
     """Ask this machine and its engine; takes as long as the registry's three seconds at most, and raises nothing."""
     root, machine = settings.root(), this_machine()
     answer, refusals = find()
@@ -66,7 +68,8 @@ def gather() -> Facts:
         "refusals": refusals,
         "context": os.environ.get("DOCKER_CONTEXT") or current_context(config),
         "learner": settings.learner(),
-        "registry": settings.OFFICIAL_REGISTRY if settings.registry() == recipes.LOCAL else settings.registry(),
+        "loopback_error": loopback_error(),
+        "registry": images.upstream(settings.registry()),
     }
     if answer is None:
         return Facts(**known)
@@ -86,7 +89,7 @@ def gather() -> Facts:
         memory_free=memory_available() if local else None,
         disk_free=disk_free(Path(str(info.get("DockerRootDir", "/var/lib/docker")))) if local else None,
         clock_skew=skew(str(info.get("SystemTime", "")), datetime.now(UTC)),
-        registry_answers=_registry_answers(known["registry"]),
+        registry_answers=_registry_answers(known["registry"]) if ask_registry else None,
         stacks=_stacks(),
     )
 
@@ -106,6 +109,15 @@ def disk_free(folder: Path) -> int | None:
         with contextlib.suppress(OSError):
             return shutil.disk_usage(place).free
     return None
+
+
+def loopback_error() -> str:
+    """Why a free port on 127.0.0.1 can't be had and reached; "" where it can."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()[:2], 3):
+            return ""
+    except OSError as error:
+        return str(error)
 
 
 def skew(engine_time: str, now: datetime) -> float | None:

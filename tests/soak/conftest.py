@@ -41,11 +41,15 @@ class Room:
             [*inside, "link", "set", "lo", "up"],
         ):
             subprocess.run(command, check=True)
+        self.start()
+
+    def start(self) -> None:
+        """Start the engine, and wait until it answers."""
         paths = [
             f"--{name}={self.folder / value}"
             for name, value in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid"))
         ]
-        with (self.folder / "dockerd.log").open("wb") as log:
+        with (self.folder / "dockerd.log").open("ab") as log:
             self.engine = subprocess.Popen(
                 [*self.enter, "dockerd", *paths, "--host", self.socket, "--host", self.remote],
                 stdout=log,
@@ -56,10 +60,15 @@ class Room:
             assert time.monotonic() < deadline, (self.folder / "dockerd.log").read_text("utf-8")
             time.sleep(0.2)
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """End the engine; its containers end with it."""
         if self.engine:
             self.engine.terminate()
             self.engine.wait(60)
+            self.engine = None
+
+    def close(self) -> None:
+        self.stop()
         subprocess.run(["ip", "netns", "del", self.name], check=False)
         subprocess.run(["ip", "link", "del", "servicelab0"], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from servicelab import doctor, facts
+from servicelab.errors import StartError
 from servicelab.facts import GB, Facts
 from servicelab.listing import StackRow
 from servicelab_start.endpoints import Answer, Endpoint, Refusal
@@ -79,6 +80,7 @@ def row(learner: str, running: int = 1) -> StackRow:
         (doctor.disk, {"disk_free": GB}, "fail", "/var/lib/docker"),
         (doctor.disk, {"disk_free": 5 * GB}, "warn", "prune"),
         (doctor.disk, {"disk_free": None}, "ok", "can't be seen"),
+        (doctor.ports, {"loopback_error": "Operation not permitted"}, "fail", "firewall"),
         (doctor.proxy, {"environ": {"HTTPS_PROXY": "http://p:3128"}}, "fail", "export NO_PROXY=localhost,127.0.0.1"),
         (doctor.proxy, {"environ": {"http_proxy": "http://p", "no_proxy": "localhost, 127.0.0.1"}}, "ok", "spared"),
         (doctor.certificates, {"environ": {"PIP_CERT": "/no/such.pem"}}, "fail", "PIP_CERT=/no/such.pem"),
@@ -99,12 +101,25 @@ def test_what_is_wrong_is_seen(check: doctor.Check, changed: dict[str, Any], lev
 
 def test_without_an_engine_only_what_can_be_known_is_told() -> None:
     findings = doctor.examine(dataclasses.replace(WELL, answer=None, info={}, version={}))
-    assert [finding.name for finding in findings] == ["python", "engine", "proxy", "certificates"]
+    assert [finding.name for finding in findings] == ["python", "engine", "ports", "proxy", "certificates"]
     assert doctor.exit_code(findings) == 1
     told = doctor.as_text(findings).splitlines()
     assert told[1].startswith("fail  engine")
     assert told[2].strip().startswith("fix: ")
     assert [entry["name"] for entry in json.loads(doctor.as_json(findings))] == [finding.name for finding in findings]
+
+
+def test_what_fails_stands_under_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "gather", lambda *, ask_registry: dataclasses.replace(WELL, disk_free=GB))
+    error = StartError("db ended with exit code 1", service="db", fix="read its log")
+    doctor.look_after(error)
+    told = str(error).splitlines()
+    assert told[:2] == ["db ended with exit code 1", "fix:  read its log"]
+    assert told[2].startswith("doctor:  disk: 1.0 GB free")
+    assert told[3].startswith("fix:  make room")
+    monkeypatch.setattr(doctor, "gather", lambda *, ask_registry: WELL)
+    doctor.look_after(error)
+    assert error.findings == []
 
 
 def test_facts_are_read_as_the_engine_writes_them(tmp_path: Path) -> None:

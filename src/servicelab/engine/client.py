@@ -13,11 +13,13 @@ import requests
 from servicelab.errors import EngineError
 from servicelab.settings import publish_address
 
+TIMEOUT = 60  # seconds that the engine may take for one answer
+
 
 def connect(version: str | None = None) -> docker.DockerClient:
     """A client of the engine that the Docker CLI would use. Raises `EngineError` where none answers."""
     try:
-        return docker.from_env(version=version or "auto", timeout=60)
+        return docker.from_env(version=version or "auto", timeout=TIMEOUT)
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise EngineError(
             "no Docker engine answers",
@@ -50,12 +52,30 @@ class Clients:
 
 @contextmanager
 def clients() -> Iterator[Clients]:
-    """Clients for the threads of one block."""
+    """Clients for the threads of one block. Raises `EngineError` where the engine goes away, or hangs, in it."""
     pool = Clients()
     try:
-        yield pool
+        with answered():
+            yield pool
     finally:
         pool.close()
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """In the block, an engine that no longer answers is an `EngineError`."""
+    try:
+        yield
+    except requests.Timeout:
+        raise EngineError(
+            f"the Docker engine hangs: no answer within {TIMEOUT} s",
+            why="it is overloaded, its machine sleeps, or its process is stuck",
+            fix="`docker ps` shows whether it answers again; else restart it, then call up() again",
+        ) from None
+    except requests.ConnectionError as error:
+        raise EngineError(
+            "the Docker engine is gone", why=str(error), fix="python3 start.py starts it; then call up() again"
+        ) from None
 
 
 def reachable_address(client: docker.DockerClient) -> str:
