@@ -23,54 +23,63 @@ def application(tmp_path: Path, text: str, **variables: str) -> Application:
     return load(path, variables)
 
 
-def service(tmp_path: Path, body: str, **variables: str) -> Service:
+def with_service(body: str) -> str:
+    """A Compose file whose service web has BODY."""
     lines = "".join(f"    {line}\n" for line in dedent(body).strip().splitlines())
     head = "name: shop\nvolumes: {data: }\nnetworks: {back: {internal: true}}\nservices:\n  web:\n"
-    return application(tmp_path, f"{head}    image: web:1\n{lines}", **variables).services["web"]
+    return f"{head}    image: web:1\n{lines}"
 
 
-@pytest.mark.parametrize(
-    ("body", "field", "wanted"),
-    [
-        ("command: serve --port 80 'a b'", "command", ("serve", "--port", "80", "a b")),
-        ("command: [serve, '80']", "command", ("serve", "80")),
-        ("entrypoint: [/bin/run]", "entrypoint", ("/bin/run",)),
-        ("environment: {A: 1, B: true, C: }", "environment", {"A": "1", "B": "true", "C": ""}),
-        ("environment: [A=1, B=x=y]", "environment", {"A": "1", "B": "x=y"}),
-        ("ports: [3001]", "ports", (Port(3001),)),
-        ('ports: ["127.0.0.1::3001"]', "ports", (Port(3001),)),
-        ('ports: ["8080:80/udp"]', "ports", (Port(80, 8080, protocol="udp"),)),
-        ('ports: ["127.0.0.1:8080:80"]', "ports", (Port(80, 8080),)),
-        ("ports: [{target: 80, published: 8080}]", "ports", (Port(80, 8080),)),
-        ("expose: [80]", "expose", ("80",)),
-        ("networks: [back]", "networks", {"back": ()}),
-        ("networks: {back: {aliases: [db]}}", "networks", {"back": ("db",)}),
-        ("volumes: [data:/data:ro]", "mounts", (Mount("volume", "/data", "data", read_only=True),)),
-        ("volumes: [{type: volume, source: data, target: /data}]", "mounts", (Mount("volume", "/data", "data"),)),
-        ("volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m}}]", "mounts", (Mount("tmpfs", "/t", size=2**20),)),
-        ("tmpfs: /run", "mounts", (Mount("tmpfs", "/run"),)),
-        ("tmpfs: [/run:size=64k]", "mounts", (Mount("tmpfs", "/run", size=65536),)),
-        ("healthcheck: {test: curl x}", "healthcheck", Healthcheck(("CMD-SHELL", "curl x"))),
-        ("healthcheck: {disable: true}", "healthcheck", Healthcheck(("NONE",))),
-        (
-            "healthcheck: {test: [CMD, x], interval: 1m30s, timeout: 500ms, start_period: 2s, retries: 3}",
-            "healthcheck",
-            Healthcheck(("CMD", "x"), 90.0, 0.5, 2.0, 3),
-        ),
-        ("init: false", "init", False),
-        ("user: '1000'", "user", "1000"),
-        ("read_only: true", "read_only", True),
-        ("cap_drop: [ALL]", "cap_drop", ("ALL",)),
-        ("security_opt: ['no-new-privileges:true']", "security_opt", ("no-new-privileges:true",)),
-        ("stop_grace_period: 1m", "stop_grace_period", 60.0),
-        ("restart: on-failure:3", "restart", "on-failure:3"),
-        ("deploy: {replicas: 3}", "replicas", 3),
-        ("deploy: {resources: {limits: {memory: 256m, cpus: '0.5'}}}", "memory", 256 * 2**20),
-        ("deploy: {resources: {limits: {memory: 256m, cpus: '0.5'}}}", "cpus", 0.5),
-        ("mem_limit: 1g", "memory", 2**30),
-        ("labels: [a=b]", "labels", {"a": "b"}),
-    ],
-)
+def service(tmp_path: Path, body: str, **variables: str) -> Service:
+    return application(tmp_path, with_service(body), **variables).services["web"]
+
+
+# Docker compose says the same of each: tests/soak/test_compose_agrees.py
+FORMS: list[tuple[str, str, object]] = [
+    ("command: serve --port 80 'a b'", "command", ("serve", "--port", "80", "a b")),
+    ("command: [serve, '80']", "command", ("serve", "80")),
+    ("entrypoint: [/bin/run]", "entrypoint", ("/bin/run",)),
+    ("environment: {A: 1, B: true, C: ''}", "environment", {"A": "1", "B": "true", "C": ""}),
+    ("environment: [A=1, B=x=y]", "environment", {"A": "1", "B": "x=y"}),
+    ("ports: [3001]", "ports", (Port(3001),)),
+    ('ports: ["127.0.0.1::3001"]', "ports", (Port(3001),)),
+    ('ports: ["8080:80/udp"]', "ports", (Port(80, 8080, protocol="udp"),)),
+    ('ports: ["127.0.0.1:8080:80"]', "ports", (Port(80, 8080),)),
+    ("ports: [{target: 80, published: 8080}]", "ports", (Port(80, 8080),)),
+    ("expose: [80, 81/udp]", "expose", ("80", "81/udp")),
+    ("networks: [back]", "networks", {"back": ()}),
+    ("networks: {back: {aliases: [db]}}", "networks", {"back": ("db",)}),
+    ("volumes: [data:/data:ro]", "mounts", (Mount("volume", "/data", "data", read_only=True),)),
+    ("volumes: [{type: volume, source: data, target: /data}]", "mounts", (Mount("volume", "/data", "data"),)),
+    ("volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m}}]", "mounts", (Mount("tmpfs", "/t", size=2**20),)),
+    ("tmpfs: /run", "mounts", (Mount("tmpfs", "/run"),)),
+    ("tmpfs: [/run:size=64k]", "mounts", (Mount("tmpfs", "/run", size=65536),)),
+    ("healthcheck: {test: curl x}", "healthcheck", Healthcheck(("CMD-SHELL", "curl x"))),
+    ("healthcheck: {disable: true}", "healthcheck", Healthcheck(("NONE",))),
+    (
+        "healthcheck: {test: [CMD, x], interval: 1m30s, timeout: 500ms, start_period: 2s, retries: 3}",
+        "healthcheck",
+        Healthcheck(("CMD", "x"), 90.0, 0.5, 2.0, 3),
+    ),
+    ("init: false", "init", False),
+    ("init: ${NONE:-false}", "init", False),
+    ("read_only: 'true'", "read_only", True),
+    ("user: '1000'", "user", "1000"),
+    ("read_only: true", "read_only", True),
+    ("cap_drop: [ALL]", "cap_drop", ("ALL",)),
+    ("security_opt: ['no-new-privileges:true']", "security_opt", ("no-new-privileges:true",)),
+    ("stop_grace_period: 1m", "stop_grace_period", 60.0),
+    ("restart: on-failure:3", "restart", "on-failure:3"),
+    ("deploy: {replicas: 3}", "replicas", 3),
+    ("deploy: {resources: {limits: {memory: 256m, cpus: '0.5'}}}", "memory", 256 * 2**20),
+    ("deploy: {resources: {limits: {memory: 256m, cpus: '0.5'}}}", "cpus", 0.5),
+    ("mem_limit: 1g", "memory", 2**30),
+    ("labels: [a=b, c]", "labels", {"a": "b", "c": ""}),
+    ("labels: {a: true, b: }", "labels", {"a": "true", "b": ""}),
+]
+
+
+@pytest.mark.parametrize(("body", "field", "wanted"), FORMS)
 def test_short_forms_in_their_long_one(tmp_path: Path, body: str, field: str, wanted: object) -> None:
     assert getattr(service(tmp_path, body), field) == wanted
 
@@ -141,6 +150,40 @@ def test_env_file_is_below_environment(tmp_path: Path) -> None:
     assert service(tmp_path, "env_file: web.env\nenvironment: {A: own}").environment == {"A": "own", "B": "file"}
 
 
+ENV_FILE = r"""
+export A=1
+B = two words # a comment
+C="quoted # as it is\nsecond \"line\" \$A" # a comment
+D='$A as it is'
+E=${A}/$B
+F=x#y
+G=
+H=${NONE:-default}
+"""
+ENV_FILE_SAYS = {
+    "A": "1",
+    "B": "two words",
+    "C": 'quoted # as it is\nsecond "line" $A',
+    "D": "$A as it is",
+    "E": "1/two words",
+    "F": "x#y",
+    "G": "",
+    "H": "default",
+}
+
+
+def test_an_env_file_as_docker_compose_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "web.env").write_text(ENV_FILE, "utf-8")
+    assert service(tmp_path, "env_file: [{path: web.env}, {path: none.env, required: false}]").environment == ENV_FILE_SAYS
+
+
+@pytest.mark.parametrize("line", ["A", "A='1", "A B=1", "A: 1"])
+def test_a_line_of_an_env_file_that_is_none(tmp_path: Path, line: str) -> None:
+    (tmp_path / "web.env").write_text(f"B=1\n{line}\n", "utf-8")
+    with pytest.raises(ComposeError, match=r"line 2 of web\.env"):
+        service(tmp_path, "env_file: web.env")
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
@@ -183,6 +226,9 @@ BAD = {
     "an undefined network": ("services:\n  a: {image: x, networks: [n]}", 3, "names the network 'n'"),
     "a wrong type": ("services:\n  a: {image: x, environment: 5}", 3, "environment"),
     "a bad size": ("services:\n  a:\n    image: x\n    mem_limit: much", 5, "not a size"),
+    "a name without a value": ("services:\n  a:\n    image: x\n    environment: {B: }", 5, "B has no value"),
+    "no bool": ("services:\n  a:\n    image: x\n    init: maybe", 5, "neither true nor false"),
+    "a range of ports inside": ("services:\n  a:\n    image: x\n    expose: ['80-81']", 5, "no ranges"),
     "no services": ("services: {}", 0, "no services"),
 }
 
@@ -203,6 +249,11 @@ def test_a_missing_file_names_those_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").touch()
     with pytest.raises(ComposeError, match="other"):
         load(tmp_path / "shop.yaml", {})
+
+
+def test_a_name_that_no_project_may_have(tmp_path: Path) -> None:
+    with pytest.raises(ComposeError, match="small letters"):
+        application(tmp_path, "name: Shop\nservices: {a: {image: x}}")
 
 
 def test_a_file_without_a_name(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
-from graphlib import CycleError
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from servicelab.compose.document import Document, Key, read
+from servicelab.compose import env_file
+from servicelab.compose.document import Document, Key, interpolate, read
 from servicelab.compose.model import (
     Application,
     Build,
@@ -22,8 +22,9 @@ from servicelab.compose.model import (
     Service,
     Volume,
 )
+from servicelab.compose.names import check_names
 from servicelab.compose.schema import validate
-from servicelab.compose.values import duration, environment, ports, size
+from servicelab.compose.values import boolean, duration, environment, exposed, labels, ports, size
 
 T = TypeVar("T")
 
@@ -43,15 +44,16 @@ def _load(path: Path, variables: Mapping[str, str], including: tuple[Path, ...])
     name = data.get("name")
     if not name:
         raise document.error("has no `name:`", fix=f"begin the file with `name: {path.stem}`")
-    reader = _Reader(document)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise document.error(
+            f"the name {name!r}", ("name",), fix="small letters, digits, - and _; it begins with a letter or a digit"
+        )
+    reader = _Reader(document, variables)
     services = {n: reader.service(n, s or {}) for n, s in (data.get("services") or {}).items()}
-    networks = {
-        n: Network(bool((v or {}).get("internal", False)), reader.mapping(v or {}, ("networks", n), "labels"))
-        for n, v in (data.get("networks") or {}).items()
-    }
+    networks = {n: reader.network(v or {}, ("networks", n)) for n, v in (data.get("networks") or {}).items()}
     if any("default" in service.networks for service in services.values()):
         networks.setdefault("default", Network())
-    volumes = {n: Volume(reader.mapping(v or {}, ("volumes", n), "labels")) for n, v in (data.get("volumes") or {}).items()}
+    volumes = {n: Volume(reader.labels(v or {}, ("volumes", n))) for n, v in (data.get("volumes") or {}).items()}
     own = Application(name, path, services, networks, volumes)
     application = own
     for index, entry in enumerate(data.get("include") or []):
@@ -62,7 +64,7 @@ def _load(path: Path, variables: Mapping[str, str], including: tuple[Path, ...])
         application = _joined(application, _load(file, variables, (*including, path)), document)
     if not application.services:
         raise document.error("has no services", fix="name at least one under `services:`")
-    _check_names(own, application, document)
+    check_names(own, application, document)
     return application
 
 
@@ -84,8 +86,8 @@ def _joined(application: Application, included: Application, document: Document)
 
 
 class _Reader:
-    def __init__(self, document: Document) -> None:
-        self.document = document
+    def __init__(self, document: Document, variables: Mapping[str, str]) -> None:
+        self.document, self.variables = document, variables
         self.folder = document.path.resolve().parent
 
     def service(self, name: str, data: dict[str, Any]) -> Service:
@@ -111,16 +113,16 @@ class _Reader:
                 for index, entry in enumerate(data.get("ports") or [])
                 for port in self.value(ports, entry, (*key, "ports", index))
             ),
-            expose=tuple(str(p) for p in data.get("expose") or []),
+            expose=tuple(self.value(exposed, p, (*key, "expose", i)) for i, p in enumerate(data.get("expose") or [])),
             networks=self.networks(data.get("networks")),
             mounts=self.mounts(data, key),
             depends_on=self.depends_on(data.get("depends_on") or {}),
             healthcheck=self.healthcheck(data.get("healthcheck"), (*key, "healthcheck")),
-            init=bool(data.get("init", True)),
+            init=self.boolean(data, "init", key, default=True),
             user=str(data["user"]) if "user" in data else None,
             working_dir=data.get("working_dir"),
             hostname=data.get("hostname"),
-            read_only=bool(data.get("read_only", False)),
+            read_only=self.boolean(data, "read_only", key),
             cap_add=tuple(data.get("cap_add") or ()),
             cap_drop=tuple(data.get("cap_drop") or ()),
             security_opt=tuple(data.get("security_opt") or ()),
@@ -130,7 +132,7 @@ class _Reader:
             replicas=self.value(int, deploy.get("replicas", 1), (*key, "deploy", "replicas")),
             memory=None if memory is None else self.value(size, memory, memory_key),
             cpus=None if cpus is None else self.value(float, cpus, (*deep, "cpus")),
-            labels=self.mapping(data, key, "labels"),
+            labels=self.labels(data, key),
         )
 
     def included(self, entry: str | dict[str, Any], key: Key) -> str:
@@ -159,29 +161,40 @@ class _Reader:
                 key,
                 fix="the path of `context` is relative to the Compose file",
             )
-        return Build(context, dockerfile, self.mapping(data, key, "args"), data.get("target"))
+        return Build(context, dockerfile, self.variables_of(data, key, "args"), data.get("target"))
 
     def words(self, raw: str | list[Any] | None, key: Key) -> tuple[str, ...] | None:
         if raw is None:
             return None
         return tuple(self.value(shlex.split, raw, key) if isinstance(raw, str) else (str(word) for word in raw))
 
-    def mapping(self, data: dict[str, Any], key: Key, name: str) -> dict[str, str]:
-        """A mapping or a list of NAME=VALUE, as a mapping of strings."""
+    def variables_of(self, data: dict[str, Any], key: Key, name: str) -> dict[str, str]:
         return self.value(environment, data.get(name) or {}, (*key, name))
+
+    def labels(self, data: dict[str, Any], key: Key) -> dict[str, str]:
+        return self.value(labels, data.get("labels") or {}, (*key, "labels"))
+
+    def boolean(self, data: dict[str, Any], name: str, key: Key, *, default: bool = False) -> bool:
+        return self.value(boolean, data.get(name, default), (*key, name))
+
+    def network(self, data: dict[str, Any], key: Key) -> Network:
+        return Network(self.boolean(data, "internal", key), self.labels(data, key))
 
     def environment(self, data: dict[str, Any], key: Key) -> dict[str, str]:
         result: dict[str, str] = {}
         raw = data.get("env_file") or []
         for index, entry in enumerate([raw] if isinstance(raw, str | dict) else raw):
+            here: Key = (*key, "env_file", index)
             path = self.folder / (entry["path"] if isinstance(entry, dict) else entry)
             if not path.is_file():
-                if isinstance(entry, dict) and not entry.get("required", True):
+                if isinstance(entry, dict) and not self.boolean(entry, "required", here, default=True):
                     continue
-                raise self.document.error(f"env_file {path.name} is not there", (*key, "env_file", index))
-            lines = (line.strip() for line in path.read_text("utf-8").splitlines())
-            result |= environment([line for line in lines if line and not line.startswith("#")])
-        return result | self.mapping(data, key, "environment")
+                raise self.document.error(f"env_file {path.name} is not there", here)
+            result |= self.value(partial(env_file.read, fill=partial(self.fill, key=here)), path, here)
+        return result | self.variables_of(data, key, "environment")
+
+    def fill(self, text: str, earlier: Mapping[str, str], key: Key) -> str:
+        return interpolate(text, {**earlier, **self.variables}, self.document, key)
 
     def networks(self, raw: list[str] | dict[str, Any] | None) -> dict[str, tuple[str, ...]]:
         if raw is None:
@@ -223,7 +236,7 @@ class _Reader:
                 why="a folder of this machine is not there on a remote engine",
                 fix="NAME:/path, with NAME under the file's `volumes:`; or copy the files into the image",
             )
-        return Mount("volume", target, source, bool(raw.get("read_only", False)))
+        return Mount("volume", target, source, self.boolean(raw, "read_only", key))
 
     def depends_on(self, raw: list[str] | dict[str, Any]) -> dict[str, Dependency]:
         if isinstance(raw, list):
@@ -233,7 +246,7 @@ class _Reader:
     def healthcheck(self, raw: dict[str, Any] | None, key: Key) -> Healthcheck | None:
         if raw is None:
             return None
-        if raw.get("disable"):
+        if self.boolean(raw, "disable", key):
             return Healthcheck(("NONE",))
         test = raw.get("test")
         if isinstance(test, list) and (not test or test[0] not in ("CMD", "CMD-SHELL", "NONE")):
@@ -254,36 +267,3 @@ class _Reader:
             start_period=seconds("start_period"),
             retries=None if retries is None else self.value(int, retries, (*key, "retries")),
         )
-
-
-def _check_names(own: Application, application: Application, document: Document) -> None:
-    """Every service, network and volume that DOCUMENT's OWN services name has to be there, and nothing may wait for itself."""
-
-    def check(kind: str, name: str, known: Mapping[str, Any], key: Key) -> None:
-        if name not in known:
-            close = get_close_matches(name, known, 1)
-            raise document.error(
-                f"{key[1]} names the {kind} {name!r}, which is not in this file",
-                key,
-                fix=f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known) or 'none'}",
-            )
-
-    for service in own.services.values():
-        key: Key = ("services", service.name)
-        for index, name in enumerate(service.depends_on):
-            raw = document.data["services"][service.name]["depends_on"]
-            check("service", name, application.services, (*key, "depends_on", name if isinstance(raw, dict) else index))
-        for name in service.networks:
-            check("network", name, application.networks, (*key, "networks", name))
-        for mount in service.mounts:
-            if mount.source is not None:
-                check("volume", mount.source, application.volumes, (*key, "volumes"))
-    try:
-        _ = application.order
-    except CycleError as error:
-        circle = error.args[1]
-        raise document.error(
-            "services wait for each other in a circle: " + " → ".join(reversed(circle)),
-            ("services", circle[0], "depends_on"),
-            fix="take one of these depends_on away",
-        ) from None

@@ -6,12 +6,13 @@ Each function raises ValueError with ``what; how to write it``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from servicelab.compose.model import Port
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_BOOLEANS = {"true": True, "yes": True, "y": True, "on": True, "false": False, "no": False, "n": False, "off": False}
 _SIZES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
@@ -55,20 +56,47 @@ def _port(text: str, raw: Any) -> int:
     return int(text)
 
 
+def exposed(raw: Any) -> str:
+    """``PORT[/PROTOCOL]``."""
+    text, _, protocol = str(raw).partition("/")
+    _port(text, raw)
+    if protocol not in ("", "tcp", "udp"):
+        raise ValueError(f"{raw!r}: the protocol {protocol!r} is not known; tcp or udp")
+    return str(raw)
+
+
+def boolean(raw: Any) -> bool:
+    """A bool; as a word where it came from a variable."""
+    text = str(raw).lower()
+    if text not in _BOOLEANS:
+        raise ValueError(f"{raw!r} is neither true nor false; write one of them")
+    return _BOOLEANS[text]
+
+
 def environment(raw: Sequence[Any] | Mapping[str, Any]) -> dict[str, str]:
-    """NAME=VALUE lines, or a mapping, as a mapping of strings."""
-    if isinstance(raw, Mapping):
-        return {name: _text(value) for name, value in raw.items()}
-    pairs = {}
-    for entry in raw:
-        name, equals, value = str(entry).partition("=")
-        if not equals:
-            raise ValueError(f"{entry!r} has no value; write {name}=VALUE, or {name}=${{{name}}} to pass it on")
+    """NAME=VALUE entries, or a mapping, as a mapping of strings. A name alone, which would be passed on from the shell, is refused."""
+    pairs: dict[str, str] = {}
+    for name, value in _pairs(raw):
+        if value is None:
+            raise ValueError(f"{name} has no value; give it one, be it an empty one, or pass one on: ${{{name}}}")
         pairs[name] = value
     return pairs
 
 
+def labels(raw: Sequence[Any] | Mapping[str, Any]) -> dict[str, str]:
+    """The same for labels, which are empty without a value."""
+    return {name: value or "" for name, value in _pairs(raw)}
+
+
+def _pairs(raw: Sequence[Any] | Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    if isinstance(raw, Mapping):
+        for name, value in raw.items():
+            yield name, None if value is None else _text(value)
+        return
+    for entry in raw:
+        name, equals, text = str(entry).partition("=")
+        yield name, text if equals else None
+
+
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
