@@ -54,18 +54,20 @@ def try_out(
     number: str,
     *,
     root: Path | None = None,
+    solution: bool = True,
     timeout: int = notebooks.CELL_TIMEOUT,
     echo: Callable[[str], None] = print,
 ) -> list[Verdict]:
     """Try the lab of lesson ``number`` in every variant; tells each verdict through ``echo`` as it comes.
 
-    ``timeout`` is in seconds and for each cell. Raises LessonError if solution or wrong answers are not as they have to be.
+    Without ``solution`` only what has to fail. ``timeout`` is in seconds and for each cell.
+    Raises LessonError if solution or wrong answers are not as they have to be.
     """
     lesson = find(number, root)
     learner = f"lab-{lesson.number}-{secrets.token_hex(3)}"
     verdicts = []
     try:
-        for trial in trials(lesson):
+        for trial in [trial for trial in trials(lesson) if solution or trial.errors]:
             verdict = _try(lesson, trial, learner, timeout)
             verdicts.append(verdict)
             echo(row(verdict))
@@ -75,17 +77,18 @@ def try_out(
 
 
 def trials(lesson: Lesson) -> list[Trial]:
-    """Every variant of a lab, the solution last."""
+    """Every variant of a lab, the solution last. An exercise that wrong answers try is not tried without an answer as well."""
     solution = notebooks.read(lesson.solution)
     wrong = labs.wrong_answers(lesson)
     if not wrong:
         raise LessonError(f"lab {lesson.number} has no wrong answers", fix=f"write solutions/wrong/{lesson.number}/NAME.py")
     first, *later = labs.exercises(solution)
+    untried = [exercise for exercise in later if exercise not in {answer.exercise for answer in wrong}]
     # An answer that runs inside a service shows up as what a check saw, or in its evidence.
     todo = (("NotImplementedError", "CheckFailed"), "your code here")
     return [
         Trial("untouched", labs.empty(copy.deepcopy(solution)), *todo, first),
-        *(Trial(f"without {exercise}", _variant(solution, exercise, labs.TODO), *todo, exercise) for exercise in later),
+        *(Trial(f"without {exercise}", _variant(solution, exercise, labs.TODO), *todo, exercise) for exercise in untried),
         *(Trial(w.name, _variant(solution, w.exercise, w.code), ("CheckFailed",), w.reason, w.exercise) for w in wrong),
         Trial("solution", solution),
     ]

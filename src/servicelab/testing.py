@@ -60,7 +60,7 @@ def all_steps(root: Path | None = None) -> list[Step]:
     if any(root.glob("notebooks/*.ipynb")):
         steps.append(Step("notebooks", [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"], docker=True))
     if any(root.glob("solutions/*.ipynb")):
-        steps.append(Step("labs", [*run, "servicelab.cli", "lessons", "check"], docker=True))
+        steps.append(Step("labs", [*run, "servicelab.cli", "lessons", "check", "--wrong"], docker=True))
     return steps
 
 

@@ -101,7 +101,7 @@ def test_lessons_without_a_lab_are_passed_over(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(lessons, "find", lambda number: next(lesson for lesson in known if lesson.number == number))
     tried: list[str] = []
     verdict = lab_trials.Verdict("01", "empty", "failed", "for another reason")
-    monkeypatch.setattr(lab_trials, "try_out", lambda number: tried.append(number) or [verdict])
+    monkeypatch.setattr(lab_trials, "try_out", lambda number, solution: tried.append(number) or [verdict])
     monkeypatch.setattr(authoring, "export_text", lambda number: tried.append(f"text {number}") or [])
     assert cli.main(["lessons", "check"]) == 1
     assert cli.main(["lessons", "text"]) == 0
