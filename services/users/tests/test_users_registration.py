@@ -2,7 +2,10 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -48,10 +51,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    for name in ("AGAIN", "LOOK", "HEARD"):
-        monkeypatch.setattr(registration, name, 0.01)
     monkeypatch.setattr(registration, "TIMEOUT", 10)
-    monkeypatch.setattr(registration.os, "register_at_fork", lambda **_: None)
     monkeypatch.setattr(registration.socket, "gethostname", lambda: "users-7")
 
 
@@ -143,29 +143,50 @@ def test_it_keeps_trying_while_consul_is_down(consul, us, capsys):
     assert entry.look()
 
 
-def test_it_leaves_when_it_is_told_to_and_stays_away(entry, consul):
-    entry.start()
-    entry.leave()
-    puts = [path for method, path, _ in consul.asked if method == "PUT"]
-    assert puts[-1] == "/v1/agent/service/deregister/users-7"
-    assert puts.count(puts[-1]) == 1
+PROGRAM = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("registration", sys.argv[1])
+registration = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(registration)
+registration.HEARD, registration.GONE = 0.0, 60.0
+entry = registration.Registration(sys.argv[2], int(sys.argv[3]))
+entry.start()
+print("started", flush=True)
+sys.stdin.readline()
+entry.leave()
+print("left", flush=True)
+"""
 
 
-def test_its_end_does_not_wait_long_for_a_consul_that_is_gone(monkeypatch, us, capsys):
-    monkeypatch.setattr(registration, "GONE", 0.1)
-    entry = registration.Registration("http://127.0.0.1:1", us.port)
-    entry.start()
-    entry.leave()
+def as_the_master(consul_url, us, until=lambda: True):
+    """Start in a process of its own, leave once UNTIL holds; its output."""
+    command = [sys.executable, "-c", PROGRAM, str(FILE), consul_url, str(us.port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as master:
+        deadline = time.monotonic() + 60
+        while not until():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        output, _ = master.communicate("\n", timeout=60)
+    assert master.returncode == 0
+    return output
 
 
-def test_a_worker_can_be_forked_at_any_moment(entry):
-    entry._hush()
-    entry._go_on()
-    with entry._talking:  # a name server that hangs
-        registration.TIMEOUT = 0.01
-        entry._hush()
-        entry._go_on()
-        assert entry._talking.locked()
+def test_it_leaves_when_it_is_told_to(consul, us):
+    output = as_the_master(f"http://127.0.0.1:{consul.port}", us, until=lambda: consul.asked)
+    assert output.splitlines()[-1] == "left"
+    (registered, left) = [asked[1] for asked in consul.asked if asked[0] == "PUT"]
+    assert registered == "/v1/agent/service/register"
+    assert left.startswith("/v1/agent/service/deregister/")
+
+
+def test_a_start_that_is_stopped_at_once_leaves_as_well(consul, us):
+    """SIGTERM may come before the process does anything: it is kept for it."""
+    as_the_master(f"http://127.0.0.1:{consul.port}", us)
+    assert consul.asked[-1][1].startswith("/v1/agent/service/deregister/")
+
+
+def test_its_end_does_not_wait_for_a_consul_that_is_gone(us):
+    assert as_the_master("http://127.0.0.1:1", us).splitlines()[-1] == "left"
 
 
 def test_the_environment_says_where_consul_is():

@@ -1,14 +1,16 @@
 """Consul is told where we are once we serve, and that we go before we stop serving.
 
-gunicorn's master runs this, once for a container, however many workers there are; gunicorn.conf.py loads it by its path. It imports
-nothing of the application, and reads the environment itself: what the master has imported, a reload would not change any more.
+A process beside gunicorn's workers does it, once for a container, however many workers there are. No thread of the master: a worker
+that is forked while a thread holds a lock waits for that lock for ever. gunicorn.conf.py loads this file by its path. It imports nothing of
+the application, and reads the environment itself: what the master has imported, a reload would not change any more.
 """
 
 import json
 import os
+import signal
 import socket
-import threading
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from urllib.parse import urlsplit
 SERVICE = "users"
 TIMEOUT = 0.5  # seconds for Consul to answer, and for ourselves
 AGAIN = 0.2  # seconds until the next try, while we don't serve yet, or Consul does not answer
-GONE = 2.0  # seconds that our end may wait for Consul
+GONE = 2.0  # seconds that our end may wait for Consul to be told
 LOOK = 5.0  # seconds between two looks at whether Consul still knows us
 HEARD = 1.0  # seconds from our leave until we stop taking requests: whoever watches Consul has heard of it by then
 
@@ -33,25 +35,53 @@ class Registration:
         self._consul = (consul.hostname or "", consul.port or 8500)
         self._port = port
         self._check_interval = check_interval
-        self._leaving, self._left = threading.Event(), threading.Event()
         self._registered = False  # by us: an entry that is there already may be that of a process before us
         self._troubled = False
-        self._talking = threading.Lock()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Registration":
         return cls(environ["CONSUL_URL"], int(environ.get("PORT", "3001")), environ.get("CONSUL_CHECK_INTERVAL", "10s"))
 
     def start(self) -> None:
-        # gunicorn forks a worker now and then: not while our thread looks up a name, whose lock would stay locked in the child.
-        os.register_at_fork(before=self._hush, after_in_parent=self._go_on, after_in_child=self._go_on)
-        threading.Thread(target=self._stay_registered, name="registration", daemon=True).start()
+        """Fork the process that keeps us registered."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # it waits for that one, and may get it before it does
+        self._process = os.fork()
+        if not self._process:
+            try:
+                os._exit(0 if self.keep() else 1)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
     def leave(self) -> None:
         """From here on Consul names us to nobody. Returns when those who watch it have heard, or soon where Consul is gone."""
-        self._leaving.set()
-        if self._left.wait(GONE):
-            time.sleep(HEARD)
+        until = time.monotonic() + GONE
+        try:
+            os.kill(self._process, signal.SIGTERM)
+            while (ended := os.waitpid(self._process, os.WNOHANG)) == (0, 0) and time.monotonic() < until:
+                time.sleep(0.01)
+            if ended == (self._process, 0):
+                time.sleep(HEARD)
+            elif ended == (0, 0):
+                os.kill(self._process, signal.SIGKILL)
+        except (ProcessLookupError, ChildProcessError):
+            pass  # it ended before, and said why
+
+    def keep(self) -> bool:
+        """Stay registered until SIGTERM, then leave: whether Consul could be told."""
+        pause = 0.0
+        while signal.sigtimedwait([signal.SIGTERM], pause) is None:
+            pause = LOOK if self.look() else AGAIN
+        try:
+            with self._connection() as consul:
+                ask(consul, "PUT", f"/v1/agent/service/deregister/{self.id}")
+        except (OSError, HTTPException) as error:
+            say("warning", f"Consul could not be told that {self.id} leaves: {error!r}")
+            return False
+        say("info", f"{self.id} has left Consul")
+        return True
 
     def look(self) -> bool:
         """Whether Consul knows us by now: where it doesn't, it is told. It forgets, when it restarts or has taken us for dead."""
@@ -64,19 +94,6 @@ class Registration:
                 say("warning", f"Consul can't be told of {self.id}, trying again until it can: {error!r}")
             self._troubled = True
             return False
-
-    def _stay_registered(self) -> None:
-        pause = 0.0
-        while not self._leaving.wait(pause):
-            pause = LOOK if self.look() else AGAIN
-        try:
-            with self._connection() as consul:
-                ask(consul, "PUT", f"/v1/agent/service/deregister/{self.id}")
-        except (OSError, HTTPException) as error:
-            say("warning", f"Consul could not be told that {self.id} leaves: {error!r}")
-        else:
-            say("info", f"{self.id} has left Consul")
-            self._left.set()
 
     def _known(self) -> bool:
         with self._connection() as consul:
@@ -119,18 +136,10 @@ class Registration:
     def _connection(self) -> Iterator[HTTPConnection]:
         connection = HTTPConnection(*self._consul, timeout=TIMEOUT)
         try:
-            with self._talking:
-                connection.connect()
+            connection.connect()
             yield connection
         finally:
             connection.close()
-
-    def _hush(self) -> None:
-        self._hushed = self._talking.acquire(timeout=2 * TIMEOUT)  # a name server that hangs must not hang the workers as well
-
-    def _go_on(self) -> None:
-        if self._hushed:
-            self._talking.release()
 
 
 def ask(connection: HTTPConnection, method: str, path: str, body: dict[str, Any] | None = None) -> int:
