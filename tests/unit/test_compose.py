@@ -38,8 +38,16 @@ def service(tmp_path: Path, body: str, **variables: str) -> Service:
 FORMS: list[tuple[str, str, object]] = [
     ("command: serve --port 80 'a b'", "command", ("serve", "--port", "80", "a b")),
     ("command: [serve, '80']", "command", ("serve", "80")),
+    ("command: \"sh -c 'a | b; echo $$HOME'\"", "command", ("sh", "-c", "a | b; echo $HOME")),
+    ("command: []", "command", ()),
+    ("entrypoint: /bin/run now", "entrypoint", ("/bin/run", "now")),
     ("entrypoint: [/bin/run]", "entrypoint", ("/bin/run",)),
     ("environment: {A: 1, B: true, C: ''}", "environment", {"A": "1", "B": "true", "C": ""}),
+    (
+        "environment: {A: 1.10, B: 0x10, C: 010, D: .5, E: 'yes'}",
+        "environment",
+        {"A": "1.1", "B": "16", "C": "8", "D": "0.5", "E": "yes"},
+    ),
     ("environment: [A=1, B=x=y]", "environment", {"A": "1", "B": "x=y"}),
     ("ports: [3001]", "ports", (Port(3001),)),
     ('ports: ["127.0.0.1::3001"]', "ports", (Port(3001),)),
@@ -48,13 +56,18 @@ FORMS: list[tuple[str, str, object]] = [
     ("ports: [{target: 80, published: 8080}]", "ports", (Port(80, 8080),)),
     ("expose: [80, 81/udp]", "expose", ("80", "81/udp")),
     ("networks: [back]", "networks", {"back": ()}),
+    ("networks: []", "networks", {"default": ()}),
+    ("networks: {back: , default: {aliases: [a, b]}}", "networks", {"back": (), "default": ("a", "b")}),
     ("networks: {back: {aliases: [db]}}", "networks", {"back": ("db",)}),
     ("volumes: [data:/data:ro]", "mounts", (Mount("volume", "/data", "data", read_only=True),)),
+    ("volumes: [data:/data/:rw]", "mounts", (Mount("volume", "/data", "data"),)),
     ("volumes: [{type: volume, source: data, target: /data}]", "mounts", (Mount("volume", "/data", "data"),)),
     ("volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m}}]", "mounts", (Mount("tmpfs", "/t", size=2**20),)),
     ("tmpfs: /run", "mounts", (Mount("tmpfs", "/run"),)),
     ("tmpfs: [/run:size=64k]", "mounts", (Mount("tmpfs", "/run", size=65536),)),
     ("healthcheck: {test: curl x}", "healthcheck", Healthcheck(("CMD-SHELL", "curl x"))),
+    ("healthcheck: {test: [NONE]}", "healthcheck", Healthcheck(("NONE",))),
+    ("healthcheck: {interval: 0.5s, retries: '3'}", "healthcheck", Healthcheck(None, interval=0.5, retries=3)),
     ("healthcheck: {disable: true}", "healthcheck", Healthcheck(("NONE",))),
     (
         "healthcheck: {test: [CMD, x], interval: 1m30s, timeout: 500ms, start_period: 2s, retries: 3}",
@@ -70,10 +83,15 @@ FORMS: list[tuple[str, str, object]] = [
     ("security_opt: ['no-new-privileges:true']", "security_opt", ("no-new-privileges:true",)),
     ("stop_grace_period: 1m", "stop_grace_period", 60.0),
     ("restart: on-failure:3", "restart", "on-failure:3"),
+    ("restart: no", "restart", "no"),
     ("deploy: {replicas: 3}", "replicas", 3),
     ("deploy: {resources: {limits: {memory: 256m, cpus: '0.5'}}}", "memory", 256 * 2**20),
     ("deploy: {resources: {limits: {memory: 256m, cpus: '0.5'}}}", "cpus", 0.5),
+    ("deploy: {replicas: '2'}", "replicas", 2),
+    ("deploy: {resources: {limits: {memory: 1.5gb}}}", "memory", 3 * 2**29),
     ("mem_limit: 1g", "memory", 2**30),
+    ("mem_limit: 64\ndeploy: {resources: {limits: {memory: 64b}}}", "memory", 64),
+    ("cpus: '1.5'", "cpus", 1.5),
     ("labels: [a=b, c]", "labels", {"a": "b", "c": ""}),
     ("labels: {a: true, b: }", "labels", {"a": "true", "b": ""}),
 ]
@@ -118,6 +136,19 @@ def test_build_depends_on_and_anchors(tmp_path: Path) -> None:
     assert found.order[-1] == "web"
 
 
+def test_of_several_merged_mappings_the_first_wins(tmp_path: Path) -> None:
+    web = application(
+        tmp_path,
+        """
+        name: shop
+        x-a: &a {user: a, init: false}
+        x-b: &b {user: b, init: true, hostname: b}
+        services: {web: {image: web, hostname: own, <<: [*a, *b]}}
+        """,
+    ).services["web"]
+    assert (web.user, web.init, web.hostname) == ("a", False, "own")
+
+
 def test_an_included_file_joins_in(tmp_path: Path) -> None:
     base = "name: base\nservices: {db: {image: db:1, networks: [back]}}\nnetworks: {back: {internal: true}}\n"
     (tmp_path / "base.yaml").write_text(base, "utf-8")
@@ -143,6 +174,19 @@ def test_an_included_file_that_does_not_fit(tmp_path: Path, base: str, what: str
         application(
             tmp_path, "name: shop\ninclude: [base.yaml]\nservices: {web: {image: web:1, networks: [front]}}\nnetworks: {front: }"
         )
+
+
+def test_what_no_service_uses_is_not_made(tmp_path: Path) -> None:
+    shop = application(
+        tmp_path,
+        """
+        name: shop
+        services: {web: {image: web, networks: [front], volumes: ["data:/data"]}}
+        networks: {front: , other: }
+        volumes: {data: , other: }
+        """,
+    )
+    assert (list(shop.networks), list(shop.volumes)) == (["front"], ["data"])
 
 
 def test_env_file_is_below_environment(tmp_path: Path) -> None:
@@ -184,20 +228,20 @@ def test_a_line_of_an_env_file_that_is_none(tmp_path: Path, line: str) -> None:
         service(tmp_path, "env_file: web.env")
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("$A", "1"),
-        ("${A}", "1"),
-        ("${B:-two}", "two"),
-        ("${EMPTY:-two}", "two"),
-        ("${EMPTY-two}", ""),
-        ("${B:-${A}}", "1"),
-        ("${A:+set}", "set"),
-        ("${B+set}", ""),
-        ("$$A", "$A"),
-    ],
-)
+INTERPOLATED = [
+    ("$A", "1"),
+    ("${A}", "1"),
+    ("${B:-two}", "two"),
+    ("${EMPTY:-two}", "two"),
+    ("${EMPTY-two}", ""),
+    ("${B:-${A}}", "1"),
+    ("${A:+set}", "set"),
+    ("${B+set}", ""),
+    ("$$A", "$A"),
+]
+
+
+@pytest.mark.parametrize(("text", "wanted"), INTERPOLATED)
 def test_interpolation(tmp_path: Path, text: str, wanted: str) -> None:
     assert service(tmp_path, f'user: "x{text}"', A="1", EMPTY="").user == f"x{wanted}"
 
@@ -218,15 +262,30 @@ BAD = {
     "a missing variable": ("services:\n  a:\n    image: ${NONE:?say which}", 4, "say which"),
     "a variable that is not set": ("services:\n  a:\n    image: x${NONE}", 4, "${NONE:-…}"),
     "a YAML error": ("services:\n  a: [1", 3, "is not YAML"),
+    "a merge of a text": ("services:\n  a:\n    image: x\n    <<: b", 5, "takes a mapping"),
     "a key twice": ("services:\n  a: {image: x}\n  a: {image: y}", 4, "there twice"),
     "no image": ("services:\n  a: {command: x}", 3, "neither `image` nor `build`"),
     "a build that is not there": ("services:\n  a: {build: nowhere}", 3, "no Dockerfile in nowhere"),
     "a folder of this machine": ("services:\n  a: {image: x, volumes: ['.:/app']}", 3, "not a named one"),
-    "an undefined volume": ("services:\n  a: {image: x, volumes: ['d:/app']}", 3, "names the volume 'd'"),
+    "an undefined volume": ("services:\n  a: {image: x, volumes: ['files:/app']}", 3, "names the volume 'files'"),
     "an undefined network": ("services:\n  a: {image: x, networks: [n]}", 3, "names the network 'n'"),
     "a wrong type": ("services:\n  a: {image: x, environment: 5}", 3, "environment"),
     "a bad size": ("services:\n  a:\n    image: x\n    mem_limit: much", 5, "not a size"),
     "a name without a value": ("services:\n  a:\n    image: x\n    environment: {B: }", 5, "B has no value"),
+    "a pipe without a shell": ("services:\n  a:\n    image: x\n    command: a | b", 5, "needs a shell"),
+    "a number as text": ("services:\n  a:\n    image: x\n    environment: {B: 1.0}", 5, "in quotes"),
+    "an exponent": ("services:\n  a:\n    image: x\n    environment: {B: 1e3}", 5, "'1e3'"),
+    "a date": ("services:\n  a:\n    image: x\n    environment: {B: 2026-11-26}", 5, "in quotes"),
+    "digits in groups": ("services:\n  a:\n    image: x\n    environment: {B: 12_000}", 5, "in quotes"),
+    "a number too large": ("services:\n  a:\n    image: x\n    environment: {B: 9999999999999999999}", 5, "in quotes"),
+    "two volumes in one place": ("services:\n  a:\n    image: x\n    volumes: [dd:/a, dd:/a/]", 5, "two volumes at /a"),
+    "a volume of one letter": ("services:\n  a:\n    image: x\n    volumes: ['d:/a']", 5, "a drive"),
+    "two limits": (
+        "services:\n  a:\n    image: x\n    mem_limit: 1g\n    deploy: {resources: {limits: {memory: 2g}}}",
+        5,
+        "beside other limits",
+    ),
+    "no restart policy": ("services:\n  a:\n    image: x\n    restart: sometimes", 5, "no restart policy"),
     "no bool": ("services:\n  a:\n    image: x\n    init: maybe", 5, "neither true nor false"),
     "a range of ports inside": ("services:\n  a:\n    image: x\n    expose: ['80-81']", 5, "no ranges"),
     "no services": ("services: {}", 0, "no services"),

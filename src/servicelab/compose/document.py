@@ -30,6 +30,13 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
+# Numbers and dates to docker compose, which reads YAML 1.1 in part, and text to others: whoever means text has to say so.
+_AMBIGUOUS = re.compile(
+    r"[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?(?:0[box])?[0-9a-fA-F]*[0-9]_[0-9_]*|[-+]?0b[01]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+    r"|\d{4}-\d\d?-\d\d?(?:[Tt ].*)?"
+)
+
+
 class Document:
     """A parsed file: ``data``, and ``line(path)`` for the line (from 1) at which a value or key stands."""
 
@@ -79,15 +86,32 @@ def read(path: Path, variables: Mapping[str, str]) -> Document:
     return document
 
 
+def _with_merged(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
+    """NODE's entries after those that ``<<`` brings; a later one wins. Of a list of mappings the first one does.
+
+    Not PyYAML's flatten_mapping: since its 6.0.4 the last one of a list wins.
+    """
+    merged: list[tuple[yaml.Node, yaml.Node]] = []
+    own = []
+    for key, value in node.value:
+        if key.tag != "tag:yaml.org,2002:merge":
+            own.append((key, value))
+            continue
+        for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+            if not isinstance(source, yaml.MappingNode):
+                raise yaml.MarkedYAMLError(problem="`<<` takes a mapping, or a list of them", problem_mark=source.start_mark)
+            merged = [*_with_merged(source), *merged]
+    return merged + own
+
+
 def _construct(
     loader: _Loader, node: yaml.Node, key: Key, document: Document, lines: dict[Key, int], variables: Mapping[str, str]
 ) -> Any:
     lines.setdefault(key, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         own = [k.value for k, _ in node.value]
-        loader.flatten_mapping(node)  # merges (`<<`): merged keys come first, own ones after
         mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
+        for key_node, value_node in _with_merged(node):
             name = str(key_node.value)
             lines[(*key, name)] = key_node.start_mark.line + 1
             if name in mapping and own.count(name) > 1:
@@ -97,6 +121,11 @@ def _construct(
     if isinstance(node, yaml.SequenceNode):
         return [_construct(loader, item, (*key, index), document, lines, variables) for index, item in enumerate(node.value)]
     value = loader.construct_object(node)
+    is_text = isinstance(node, yaml.ScalarNode) and isinstance(value, str) and node.style is None and _AMBIGUOUS.fullmatch(value)
+    if is_text or (isinstance(value, int) and abs(value) >= 2**63):
+        raise document.error(
+            f"{node.value} is a number or a date in some versions of YAML", key, fix=f"in quotes it is text: '{node.value}'"
+        )
     return interpolate(value, variables, document, key) if isinstance(value, str) else value
 
 

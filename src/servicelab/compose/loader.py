@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -24,7 +24,7 @@ from servicelab.compose.model import (
 )
 from servicelab.compose.names import check_names
 from servicelab.compose.schema import validate
-from servicelab.compose.values import boolean, duration, environment, exposed, labels, ports, size
+from servicelab.compose.values import boolean, duration, environment, exposed, labels, ports, restart, size, words
 
 T = TypeVar("T")
 
@@ -34,7 +34,15 @@ def load(path: Path, variables: Mapping[str, str]) -> Application:
 
     Raises `ComposeError` with file, line and fix for whatever can't be carried out.
     """
-    return _load(path.resolve(), variables, ())
+    application = _load(path.resolve(), variables, ())
+    services = application.services.values()
+    networks = {name for service in services for name in service.networks}
+    volumes = {mount.source for service in services for mount in service.mounts}
+    return replace(  # what no service uses is not made, as docker compose has it
+        application,
+        networks={name: network for name, network in application.networks.items() if name in networks},
+        volumes={name: volume for name, volume in application.volumes.items() if name in volumes},
+    )
 
 
 def _load(path: Path, variables: Mapping[str, str], including: tuple[Path, ...]) -> Application:
@@ -97,9 +105,8 @@ class _Reader:
         deploy = data.get("deploy") or {}
         limits = (deploy.get("resources") or {}).get("limits") or {}
         deep: Key = (*key, "deploy", "resources", "limits")
-        memory_key = (*deep, "memory") if "memory" in limits else (*key, "mem_limit")
-        memory = limits.get("memory", data.get("mem_limit"))
-        cpus = limits.get("cpus", data.get("cpus"))
+        memory = self.limit("memory", size, limits, deep, data, key, "mem_limit")
+        cpus = self.limit("cpus", float, limits, deep, data, key, "cpus")
         grace = data.get("stop_grace_period")
         return Service(
             name=name,
@@ -128,10 +135,10 @@ class _Reader:
             security_opt=tuple(data.get("security_opt") or ()),
             stop_signal=data.get("stop_signal"),
             stop_grace_period=None if grace is None else self.value(duration, grace, (*key, "stop_grace_period")),
-            restart=data.get("restart", "no"),
+            restart=self.value(restart, data.get("restart", "no"), (*key, "restart")),
             replicas=self.value(int, deploy.get("replicas", 1), (*key, "deploy", "replicas")),
-            memory=None if memory is None else self.value(size, memory, memory_key),
-            cpus=None if cpus is None else self.value(float, cpus, (*deep, "cpus")),
+            memory=memory,
+            cpus=cpus,
             labels=self.labels(data, key),
         )
 
@@ -141,6 +148,18 @@ class _Reader:
                 "the long form of `include` is not carried out by Servicelab", key, fix="include: [other-file.yaml]"
             )
         return entry
+
+    def limit(
+        self, name: str, parse: Callable[[Any], T], limits: dict[str, Any], deep: Key, data: dict[str, Any], key: Key, short: str
+    ) -> T | None:
+        """A limit of `deploy`, or its short form; beside limits in `deploy` it has to be the same."""
+        long_form = self.value(parse, limits[name], (*deep, name)) if name in limits else None
+        short_form = self.value(parse, data[short], (*key, short)) if short in data else None
+        if limits and short_form not in (None, long_form):
+            raise self.document.error(
+                f"{key[1]} has {short} beside other limits in deploy", (*key, short), fix=f"write it there, as `{name}`"
+            )
+        return short_form if long_form is None else long_form
 
     def value(self, parse: Callable[[Any], T], raw: Any, key: Key) -> T:
         """PARSE(RAW), where a ValueError becomes an error that points at KEY."""
@@ -166,7 +185,7 @@ class _Reader:
     def words(self, raw: str | list[Any] | None, key: Key) -> tuple[str, ...] | None:
         if raw is None:
             return None
-        return tuple(self.value(shlex.split, raw, key) if isinstance(raw, str) else (str(word) for word in raw))
+        return self.value(words, raw, key) if isinstance(raw, str) else tuple(raw)
 
     def variables_of(self, data: dict[str, Any], key: Key, name: str) -> dict[str, str]:
         return self.value(environment, data.get(name) or {}, (*key, name))
@@ -197,7 +216,7 @@ class _Reader:
         return interpolate(text, {**earlier, **self.variables}, self.document, key)
 
     def networks(self, raw: list[str] | dict[str, Any] | None) -> dict[str, tuple[str, ...]]:
-        if raw is None:
+        if not raw:
             return {"default": ()}
         if isinstance(raw, list):
             return dict.fromkeys(raw, ())
@@ -215,6 +234,10 @@ class _Reader:
                 )
             limit = self.value(size, found[1], (*key, "tmpfs", index)) if found else None
             volumes.append(Mount("tmpfs", target, size=limit))
+        targets = [mount.target for mount in volumes]
+        for target in targets:
+            if targets.count(target) > 1:
+                raise self.document.error(f"{key[1]} has two volumes at {target}", (*key, "volumes"), fix="take one of them away")
         return tuple(volumes)
 
     def mount(self, raw: str | dict[str, Any], key: Key) -> Mount:
@@ -222,10 +245,15 @@ class _Reader:
             parts = raw.split(":")
             raw = {"source": parts[0], "target": parts[1] if len(parts) > 1 else "", "type": "volume"}
             mode = parts[2] if len(parts) > 2 else "rw"
+            if re.fullmatch("[A-Za-z]", parts[0]) and len(parts) > 1:
+                raise self.document.error(
+                    f"volume {parts[0]!r}", key, why="docker compose takes one letter for a drive", fix="give it a longer name"
+                )
             if len(parts) > 3 or mode not in ("ro", "rw"):
                 raise self.document.error(f"volume {':'.join(parts)!r}", key, fix="NAME:/path or NAME:/path:ro")
             raw["read_only"] = mode == "ro"
         kind, source, target = raw.get("type", "volume"), raw.get("source"), raw.get("target", "")
+        target = target and posixpath.normpath(target)
         if kind == "tmpfs":
             limit = (raw.get("tmpfs") or {}).get("size")
             return Mount("tmpfs", target, size=None if limit is None else self.value(size, limit, key))

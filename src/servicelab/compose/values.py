@@ -6,6 +6,7 @@ Each function raises ValueError with ``what; how to write it``.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,21 @@ def size(raw: Any) -> int:
     if not match:
         raise ValueError(f"{raw!r} is not a size; write 64m or 1g")
     return int(float(match[1]) * _SIZES[match[2]])
+
+
+def words(raw: str) -> tuple[str, ...]:
+    """A command line in words, as a shell would split it; there is no shell."""
+    unquoted = re.sub(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", "", raw)
+    if found := re.search(r"[;|&<>()`]", unquoted):
+        raise ValueError(f"`{found[0]}` in {raw!r} needs a shell; write [sh, -c, …], or put it in quotes")
+    return tuple(shlex.split(raw))
+
+
+def restart(raw: str) -> str:
+    """A restart policy; empty: none."""
+    if not re.fullmatch(r"no|always|unless-stopped|on-failure(:\d+)?|", raw):
+        raise ValueError(f"{raw!r} is no restart policy; write no, always, unless-stopped, on-failure or on-failure:3")
+    return raw or "no"
 
 
 def ports(raw: Any) -> list[Port]:
@@ -91,12 +107,14 @@ def labels(raw: Sequence[Any] | Mapping[str, Any]) -> dict[str, str]:
 def _pairs(raw: Sequence[Any] | Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     if isinstance(raw, Mapping):
         for name, value in raw.items():
-            yield name, None if value is None else _text(value)
+            yield name, None if value is None else _text(name, value)
         return
     for entry in raw:
         name, equals, text = str(entry).partition("=")
         yield name, text if equals else None
 
 
-def _text(value: Any) -> str:
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, float) and (value.is_integer() or not 1e-4 <= abs(value) < 1e6):
+        raise ValueError(f"{name} is the number {value}, which docker compose writes in another way; put it in quotes")
     return str(value).lower() if isinstance(value, bool) else str(value)
