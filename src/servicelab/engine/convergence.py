@@ -79,12 +79,12 @@ class Convergence:
         for name, volume in self.application.volumes.items():
             there = volumes.get(f"{self.project}_{name}")
             self.tasks.add(("volume", name), partial(self._prepare_volume, name, volume, there), {DATA})
-        builds: dict[str, list[Service]] = {}
+        images: dict[str, list[Service]] = {}
         for name in self.replicas:
             service = self.application.services[name]
-            key = c.fingerprint(vars(service.build)) if service.build else service.name
-            builds.setdefault(key, []).append(service)
-        for key, same in builds.items():
+            key = c.fingerprint(vars(service.build)) if service.build else str(service.image)
+            images.setdefault(key, []).append(service)
+        for key, same in images.items():
             self.tasks.add(("image", key), partial(self._prepare_image, same))
             for service in same:
                 self._plan_service(service, ("image", key))
