@@ -23,7 +23,7 @@ from servicelab.compose import Application, Build, Dependency, Healthcheck, Moun
 sys.path.insert(0, str(settings.root()))
 
 from benchmarks import docker_compose
-from tests.unit.test_compose import FORMS, with_service
+from tests.unit.test_compose import ENV_FILE, FORMS, INTERPOLATED, with_service
 
 STACKS = sorted(settings.root().glob("compose/*.yaml"))
 
@@ -157,10 +157,73 @@ def test_a_stack_is_read_alike(file: Path) -> None:
     assert load(file, {**settings.variables(), "REGISTRY": settings.registry()}) == theirs(file)
 
 
-@pytest.mark.parametrize("body", dict.fromkeys(body for body, _, _ in FORMS))
-def test_a_key_in_its_forms_is_read_alike(tmp_path: Path, body: str) -> None:
-    file = tmp_path / "shop.yaml"
+MORE_FORMS = [
+    *(f'user: "x{text}"' for text, _ in INTERPOLATED),
+    "env_file: web.env",
+    "env_file: [web.env, {path: more.env}, {path: none.env, required: false}]\nenvironment: {A: own, Z: 1}",
+    "build: web",
+    "build: {context: web, dockerfile: ./Dockerfile, args: {X: 1, Y: true}, target: last}",
+]
+FILES = {
+    "a short depends_on": "services: {db: {image: db}, web: {image: web, depends_on: [db]}}",
+    "a long depends_on": """
+        services:
+          seed: {image: db}
+          db: {image: db}
+          web:
+            image: web
+            depends_on: {db: {condition: service_healthy}, seed: {condition: service_completed_successfully, required: false}}
+        """,
+    "networks and volumes": """
+        services:
+          a: {image: a, networks: [back, front], volumes: ["data:/data:ro"]}
+          b: {image: b, networks: [default]}
+        networks: {back: {internal: "true", labels: {a: b}}, front: , unused: , default: {internal: true}}
+        volumes: {data: {labels: [a=1, b]}, unused: }
+        """,
+    "an included file": "include: [base.yaml]\nservices: {web: {image: web, networks: [back], depends_on: [db]}}",
+    "anchors, merges and x-": """
+        x-a: &a {environment: &e {A: '1', B: '0'}, init: false}
+        x-b: &b {user: u, init: true}
+        services:
+          one: {<<: [*a, *b], image: web, environment: {<<: *e, B: '2'}, command: &c [a, b]}
+          two: {<<: *b, image: web, command: *c, x-note: nothing}
+        """,
+    "text over lines": """
+        x-script: &script |
+          a b
+            c $$HOME
+        services:
+          one: {image: web, command: [sh, -c, *script]}
+        """,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a Compose file finds what it names, and the variables of the unit tests are in the environment."""
+    monkeypatch.setenv("A", "1")
+    monkeypatch.setenv("EMPTY", "")
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "Dockerfile").write_text("FROM web", "utf-8")
+    (tmp_path / "web.env").write_text(ENV_FILE, "utf-8")
+    (tmp_path / "more.env").write_text("Z=${A}\n", "utf-8")
+    base = "name: base\nservices: {db: {image: db, networks: [back]}}\nnetworks: {back: {internal: true}}\n"
+    (tmp_path / "base.yaml").write_text(base, "utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("body", [*dict.fromkeys(body for body, _, _ in FORMS), *MORE_FORMS])
+def test_a_key_in_its_forms_is_read_alike(folder: Path, body: str) -> None:
+    file = folder / "shop.yaml"
     file.write_text(with_service(body), "utf-8")
+    assert load(file, settings.variables()) == theirs(file)
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_is_read_alike(folder: Path, case: str) -> None:
+    file = folder / "shop.yaml"
+    file.write_text("name: shop\n" + dedent(FILES[case]), "utf-8")
     assert load(file, settings.variables()) == theirs(file)
 
 
