@@ -78,7 +78,8 @@ def test_a_query_ends_with_its_caller(shop: Stack) -> None:
     eventually(lambda: sql(shop, locks), "1")
     answer = get(shop, "orders", "/orders?user_id=7", X_Deadline_Ms="500")
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_passed")
-    active = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'orders' AND state = 'active'"
+    ours = "state = 'active' AND query LIKE '%FROM orders WHERE%' AND pid <> pg_backend_pid()"
+    active = f"SELECT count(*) FROM pg_stat_activity WHERE {ours}"
     assert sql(shop, active) == "0"
     assert get(shop, "profiles", "/profiles/7").json()["missing"] == {"orders": "peer_timeout"}
     assert sql(shop, locks) == "1"  # all that while the table was locked
