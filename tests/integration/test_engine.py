@@ -176,6 +176,16 @@ def test_data_made_with_other_passwords_is_made_anew(engine: Make, client: docke
     assert client.containers.get(container).exec_run(["ls", "/data"]).output == b""
 
 
+def test_data_that_docker_compose_made_is_kept(engine: Make, client: docker.DockerClient, learner: str) -> None:
+    project = f"{learner}-small"
+    labels = {"com.docker.compose.project": project, "com.docker.compose.volume": "data"}
+    client.volumes.create(f"{project}_data", labels=labels)
+    stack = engine(f"services: {{{SLEEP}}}\nvolumes: {{data: }}")
+    stack.up()
+    assert client.volumes.get(f"{project}_data").attrs["Labels"] == labels
+    stack.down(volumes=True)
+
+
 SLEEP = 'db: {image: "${PYTHON}", command: [sleep, infinity], volumes: [data:/data]}'
 BAD = {
     "exits at once": ("[python, -c, 'print(\"out of ideas\"); raise SystemExit(3)']", "", 3, "out of ideas"),

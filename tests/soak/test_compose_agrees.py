@@ -286,20 +286,22 @@ def small(registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def all_of(client: docker.DockerClient, project: str) -> list[str]:
+    """What a project has, without its lease: docker compose leaves that, an empty volume, and it is swept when it has expired."""
     mine = {"label": f"com.docker.compose.project={project}"}
     things = [*client.containers.list(all=True, filters=mine), *client.networks.list(filters=mine)]
-    return sorted(thing.name for thing in [*things, *client.volumes.list(filters=mine)])
+    names = [thing.name for thing in [*things, *client.volumes.list(filters=mine)]]
+    return sorted(name for name in names if "_lease-" not in name)
 
 
 def test_docker_compose_handles_a_stack_of_ours(small: Stack, client: docker.DockerClient) -> None:
     small.up()
     ours = ("-p", small.project)
     rows = [json.loads(line) for line in run(*ours, "ps", "--all", "--format", "json", file=small.file).splitlines()]
-    seen = {(row["Name"], row["Service"], row["State"], row["Health"], row["ExitCode"]) for row in rows}
+    seen = {(row["Name"], row["Service"], row["State"], row["ExitCode"]) for row in rows}
     assert seen == {
-        (f"{small.project}-seed-1", "seed", "exited", "", 0),
-        (f"{small.project}-web-1", "web", "running", "healthy", 0),
-        (f"{small.project}-web-2", "web", "running", "healthy", 0),
+        (f"{small.project}-seed-1", "seed", "exited", 0),
+        (f"{small.project}-web-1", "web", "running", 0),
+        (f"{small.project}-web-2", "web", "running", 0),
     }
     assert re.findall(r"web-([12])\s+\| begun", run(*ours, "--ansi", "never", "logs", "web", file=small.file))
     assert any(row["Name"] == small.project for row in json.loads(run("ls", "--format", "json", file=small.file)))
@@ -320,8 +322,7 @@ def test_we_handle_a_stack_of_docker_compose(small: Stack, client: docker.Docker
     small["web"].exec(["sh", "-c", "echo mine > /data/second"])
     small.up()  # their containers are not as ours are made: they are replaced, and the data stays
     assert requests.get(f"{small['web'].url}/second", timeout=10).text == "mine\n"
-    named = [name for name in all_of(client, small.project) if "_lease-" not in name]
-    assert named == before
+    assert all_of(client, small.project) == before
     ids = {container.id for container in small["web"].containers}
     small.up()
     assert {container.id for container in small["web"].containers} == ids

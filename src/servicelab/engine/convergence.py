@@ -135,7 +135,9 @@ class Convergence:
         passwords = c.fingerprint([{n: v for n, v in s.environment.items() if n.endswith("PASSWORD")} for s in users])
         full, api = f"{self.project}_{name}", self.pool.get().api
         if there is not None:
-            if (there["Labels"] or {}).get(c.PASSWORDS) == passwords:
+            # docker compose does not say: it reads compose/.env as well
+            made_with = (there["Labels"] or {}).get(c.PASSWORDS, passwords)
+            if made_with == passwords:
                 return
             self.progress(name, "made with other passwords: starting afresh")
             for service in users:
