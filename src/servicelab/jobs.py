@@ -32,6 +32,7 @@ Connect = Callable[[], docker.DockerClient]
 
 _LAST_LINES = 15
 _CLEANUP_SECONDS = 30
+_CPU_SHARES = 128  # a container has 1024: a build that goes on behind a lesson takes what that leaves
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _PROGRESS = re.compile(r"progress: (.+)")  # what a step of a recipe may print that takes minutes
 _EXIT_CODE = re.compile(r"^The command .* returned a non-zero code: (\d+)$", re.DOTALL)
@@ -127,7 +128,14 @@ class Job:
         output: deque[str] = deque(maxlen=_LAST_LINES)
         try:
             stream = self.client.api.build(
-                path=str(folder), tag=tag, rm=True, forcerm=True, decode=True, labels=dict(labels), buildargs=trust.build_args()
+                path=str(folder),
+                tag=tag,
+                rm=True,
+                forcerm=True,
+                decode=True,
+                labels=dict(labels),
+                buildargs=trust.build_args(),
+                container_limits={"cpushares": _CPU_SHARES},
             )
             for event in self._events(stream):
                 if "error" in event:

@@ -16,8 +16,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dns.message
+import dns.query
 import docker
 import pytest
+import requests
 from docker.errors import NotFound
 from docker.models.containers import Container
 from pymongo import MongoClient
@@ -26,11 +29,13 @@ from pymongo.errors import OperationFailure
 from servicelab import images, recipes, settings
 
 PYTHON, NODE, POSTGRES, MONGO = "library/python:3.13-slim", "library/node:24-slim", "library/postgres:17", "library/mongo:6.0"
+CONSUL = "hashicorp/consul:1.22"
 SECONDS = 120  # a deadline for what takes two, on a machine that does much else
 
 # The health checks that the compose files have.
 POSTGRES_HEALTH = 'pg_isready -q -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
 MONGO_HEALTH = ": </dev/tcp/$HOSTNAME/27017"
+CONSUL_HEALTH = ["consul", "operator", "raft", "list-peers"]
 
 MONGO_PORT = {"27017/tcp": ("127.0.0.1", None)}
 
@@ -153,6 +158,29 @@ def test_mongo_as_a_replica_set(run: Run) -> None:
     members = {"_id": "rs0", "members": [{"_id": 0, "host": "127.0.0.1:27017"}]}
     with connected(container) as client:
         assert client.admin.command("replSetInitiate", members)["ok"] == 1
+
+
+def test_consul(run: Run, client: docker.DockerClient) -> None:
+    registry = images.ensure([CONSUL], registry=settings.registry())
+    ports = {"8500/tcp": ("127.0.0.1", None), "8600/udp": ("127.0.0.1", None)}
+    container = run(
+        CONSUL, registry=registry, init=True, ports=ports, environment={"CONSUL_LOCAL_CONFIG": '{"datacenter": "here"}'}
+    )
+    deadline = time.monotonic() + SECONDS
+    while container.exec_run(CONSUL_HEALTH).exit_code != 0:
+        assert time.monotonic() < deadline, container.logs().decode()
+    container.reload()
+    http, udp = (int(container.ports[name][0]["HostPort"]) for name in ports)
+    url = f"http://127.0.0.1:{http}"
+    assert requests.get(f"{url}/v1/catalog/datacenters", timeout=SECONDS).json() == ["here"]
+    assert "Consul by HashiCorp" in requests.get(f"{url}/ui/", timeout=SECONDS).text
+    entry = {"Name": "users", "Address": "192.0.2.7", "Port": 3001}
+    assert requests.put(f"{url}/v1/agent/service/register", json=entry, timeout=SECONDS).status_code == 200
+    query = dns.message.make_query("users.service.here.consul", "A")
+    answer = dns.query.udp(query, "127.0.0.1", port=udp, timeout=SECONDS)
+    assert "192.0.2.7" in answer.to_text()
+    processes = container.top(ps_args="-eo uid,args")["Processes"]
+    assert [uid for uid, command in processes if command.startswith("consul agent")] == ["100"]
 
 
 def test_a_rule_in_another_containers_network_leads_to_toxiproxy(run: Run, client: docker.DockerClient) -> None:
