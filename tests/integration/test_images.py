@@ -179,8 +179,8 @@ def test_consul(run: Run, client: docker.DockerClient) -> None:
     query = dns.message.make_query("users.service.here.consul", "A")
     answer = dns.query.udp(query, "127.0.0.1", port=udp, timeout=SECONDS)
     assert "192.0.2.7" in answer.to_text()
-    processes = container.top(ps_args="-eo uid,args")["Processes"]
-    assert [uid for uid, command in processes if command.startswith("consul agent")] == ["100"]
+    processes = container.top(ps_args="-eo pid,uid,args")["Processes"]
+    assert [uid for _, uid, command in processes if command.startswith("consul agent")] == ["100"]
 
 
 def test_a_rule_in_another_containers_network_leads_to_toxiproxy(run: Run, client: docker.DockerClient) -> None:
