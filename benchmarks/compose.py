@@ -21,17 +21,14 @@ from typing import Any
 
 os.environ.setdefault("SERVICELAB_LEARNER", "bench-compose")
 
-import bare_up
+import edit_to_live
 import psutil
-import requests
 from engines import HEALTH, PYTHON, SERVER, Bare, Compose, Ours, compose_file
 from jupyter_client.manager import start_new_kernel
 
 from servicelab import images, progress, settings
-from servicelab.traffic import load
 
 SMALL, FEW, MANY = 8, 4, 32  # services
-RATE = 50  # requests/s while a service is edited
 
 
 def seconds(act: Callable[[], Any]) -> float:
@@ -105,79 +102,17 @@ def part_adopt(folder: Path, rounds: int) -> None:
     report("the same / its warm up()", ratios, aim="0.10 at most")
 
 
-EDITED = """
-name: edited
-services:
-  recommendations:
-    build: {context: recommendations, args: {REGISTRY: "${REGISTRY}"}}
-    environment: {SLOW_SHARE: "0", SLOW_SECONDS: "0"}
-    init: true
-    ports: ["127.0.0.1::3005"]
-    healthcheck:
-      test: [CMD, python, -c, "import urllib.request as r; r.urlopen('http://127.0.0.1:3005/health', timeout=2)"]
-      interval: 1s
-"""
-
-
 def part_edit(folder: Path, rounds: int) -> None:
     """From a changed source file to the first answer by the new code, with requests coming in all the time."""
-    shutil.copytree(settings.root() / "services" / "recommendations", folder / "recommendations")
-    file, source = folder / "edited.yaml", folder / "recommendations" / "recommendations" / "__init__.py"
-    file.write_text(EDITED, "utf-8")
-    plain = source.read_text("utf-8")
-    ours, theirs = Ours(file), Compose(file)
-    found: list[tuple[float, float]] = []
-    failed = {"servicelab": 0, "docker compose": 0}
-    sent = dict(failed)
-
-    def live(name: str, url: Callable[[], str], version: str, edit: Callable[[str], Any]) -> float:
-        changed = plain.replace("slow=slow)", f"slow=slow, version={version!r})")
-        with load(f"{url()}/recommendations/1", rate=RATE) as run:
-            time.sleep(0.5)  # some requests before
-            begun = time.perf_counter()
-            edit(changed)
-            while version not in _text(url):
-                pass
-            took = time.perf_counter() - begun
-            time.sleep(0.5)  # and some after
-        failed[name] += run.failed
-        sent[name] += run.requests
-        return took
-
-    def update(changed: str) -> None:
-        ours.stack["recommendations"].update("__init__.py", changed)
-
-    def rebuild(changed: str) -> None:
-        source.write_text(changed, "utf-8")
-        theirs.run("up", "-d", "--build", "recommendations")
-
-    try:
-        ours.up()
-        theirs.up()
-        for number in range(rounds + 1):
-            one = live(ours.name, lambda: ours.stack["recommendations"].url, f"o{number}", update)
-            two = live(theirs.name, lambda: _address(theirs.project), f"t{number}", rebuild)
-            found.append((one, two))
-    finally:
-        ours.down()
-        theirs.run("down", "--volumes", "--rmi", "local")
-    report("edit to live, update()", [one for one, _ in found[1:]], " s")
-    report("edit to live, docker compose up -d --build", [two for _, two in found[1:]], " s")
-    report("update() / docker compose up --build", [one / two for one, two in found[1:]], aim="0.10 at most")
-    for name in failed:
-        print(f"failed requests meanwhile, {name:37} {failed[name]} of {sent[name]}{' aim: 0' if name == ours.name else ''}")
-
-
-def _text(url: Callable[[], str]) -> str:
-    """An answer; nothing where none comes: the container is being replaced, or its port is another one by now."""
-    with contextlib.suppress(requests.RequestException, LookupError):
-        return requests.get(f"{url()}/recommendations/1", timeout=1).text
-    return ""
-
-
-def _address(project: str) -> str:
-    filters = {"label": f"com.docker.compose.project={project}"}
-    return f"http://127.0.0.1:{bare_up.client().api.containers(filters=filters)[0]['Ports'][0]['PublicPort']}"
+    for name in ("compose", "services"):
+        shutil.copytree(settings.root() / name, folder / name)
+    (folder / "compose" / "alone.yaml").write_text(edit_to_live.ALONE, "utf-8")
+    for stack, service, path in (("alone", "recommendations", "/recommendations/1"), ("shop", "orders", "/orders/1")):
+        found, failed, sent = edit_to_live.edit(folder / "compose" / f"{stack}.yaml", service, path, rounds)
+        report(f"{service} of {stack}: update()", [one for one, _ in found], " s")
+        report(f"{service} of {stack}: docker compose up -d --build", [two for _, two in found], " s")
+        report("update() / docker compose up --build", [one / two for one, two in found], aim="0.10 at most")
+        print(f"{'failed requests during update()':64} {f'{failed} of {sent}':28} aim: 0")
 
 
 SEEDED = f"""

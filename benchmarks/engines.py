@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -64,7 +63,7 @@ class Compose:
         self.command = [str(docker_compose.binary()), "--progress", "quiet", "-p", self.project, "-f", str(file)]
 
     def run(self, *arguments: str) -> None:
-        environ = {**os.environ, "REGISTRY": settings.registry()}
+        environ = {**settings.variables(), "REGISTRY": settings.registry()}
         done = subprocess.run([*self.command, *arguments], env=environ, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
@@ -74,6 +73,12 @@ class Compose:
 
     def down(self) -> None:
         self.run("down", "--volumes")
+
+    def url(self, service: str) -> str:
+        """Its first published port. Raises LookupError where it has none."""
+        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
+        (found,) = bare_up.client().api.containers(filters={"label": labels})[:1] or [{"Ports": []}]
+        return f"http://127.0.0.1:{found['Ports'][0]['PublicPort']}"
 
 
 class Bare:
