@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .errors import ApiError
@@ -24,7 +24,8 @@ def page(forwarder: Forwarder, headers: Mapping[str, str], user: int) -> dict[st
     """
     until = time.monotonic() + DEADLINE
 
-    def get(service: str, target: str, part: str) -> Any:
+    def get(service: str, target: str, read: Callable[[Any], Any]) -> Any:
+        """What READ takes of the JSON at TARGET. Raises ApiError where it can't be had, or READ does not find what it needs."""
         left = max(0.0, until - time.monotonic())
         answer = forwarder.forward(BY_SERVICE[service], "GET", target, headers, None, within=left)
         try:
@@ -34,21 +35,28 @@ def page(forwarder: Forwarder, headers: Mapping[str, str], user: int) -> dict[st
         if answer.status_code == 404:
             raise ApiError(404, "not_found", f"{service} has no {target}")
         try:
-            found = json.loads(body)
-            return found[part] if part else found
+            return read(json.loads(body) if answer.status_code == 200 else None)
         except (ValueError, KeyError, TypeError):
             raise ApiError(502, "backend_failed", f"{service} did not answer as it has to", why=body[:200]) from None
 
-    known = get("users", f"/users/{user}", "")
+    known = get("users", f"/users/{user}", lambda found: found | {"id": found["id"], "name": found["name"]})
     orders, names, missing = [], {}, []
     try:
-        orders = get("orders", f"/orders?user_id={user}&limit={ORDERS}", "orders")
+        orders = get(
+            "orders",
+            f"/orders?user_id={user}&limit={ORDERS}",
+            lambda found: [order | {"product_id": int(order["product_id"])} for order in found["orders"]],
+        )
     except ApiError:
         missing.append("orders")
     if orders:
         wanted = ",".join(map(str, sorted({order["product_id"] for order in orders})))
         try:
-            names = {product["id"]: product["name"] for product in get("catalog", f"/products?ids={wanted}", "products")}
+            names = get(
+                "catalog",
+                f"/products?ids={wanted}",
+                lambda found: {product["id"]: product["name"] for product in found["products"]},
+            )
         except ApiError:
             missing.append("catalog")
     return {

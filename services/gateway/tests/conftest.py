@@ -25,6 +25,7 @@ class Backend(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.seen = []
         self.answer = None
+        self.answers = {}  # by target, where there are several
         self.hold = threading.Event()
         self.hold.set()
 
@@ -45,9 +46,10 @@ class Handler(BaseHTTPRequestHandler):
         headers = [(name.lower(), value) for name, value in self.headers.items()]
         self.server.seen.append({"method": self.command, "target": self.path, "headers": dict(headers), "body": body})
         self.server.hold.wait(30)
-        if self.server.answer is not None:
+        answer = self.server.answers.get(self.path, self.server.answer)
+        if answer is not None:
             self.close_connection = True
-            for piece in [self.server.answer] if isinstance(self.server.answer, bytes) else self.server.answer:
+            for piece in [answer] if isinstance(answer, bytes) else answer:
                 self.wfile.write(piece)
             return
         answer = json.dumps({"target": self.path, "length": len(body)}).encode()
