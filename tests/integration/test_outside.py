@@ -62,6 +62,23 @@ def test_the_next_up_makes_it_whole(
     assert code == 0, output
 
 
+@pytest.mark.parametrize("status", ["Up 3 minutes", "Up 3 minutes (healthy)"])
+def test_a_list_that_is_older_than_a_kill(
+    status: str, engine: Callable[..., Engine], client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine may still list as running what was killed a moment ago."""
+    stack = engine(TEXT % IDLE)
+    stack.up()
+    stale = [{**summary, "Status": status} for summary in stack.find(client)]
+    kill(client, stack.project)
+    looks = iter([stale])
+    find = stack.find
+    monkeypatch.setattr(stack, "find", lambda *args, **options: next(looks, None) or find(*args, **options))
+    stack.up()
+    monkeypatch.undo()
+    assert [summary["State"] for summary in stack.find(client)] == ["running", "running"]
+
+
 @pytest.mark.parametrize(
     ("code", "what"),
     [

@@ -186,6 +186,8 @@ class Convergence:
             remove(self.pool, there, thing, self.progress)
             there = None
         if there is not None and there["State"] == "running":
+            if not _was_healthy(there):
+                client.api.start(there["Id"])  # nothing, unless it ended and the engine's list did not know yet
             return
         if there is not None and there["State"] == "paused":
             client.api.unpause(there["Id"])
@@ -252,13 +254,15 @@ class Convergence:
             ready.wait_completed(client, summary["Id"], service.name, pause=self.tasks.pause)
             self.progress(thing, "completed")
             return
-        if summary["Status"].endswith("(healthy)") and summary["State"] == "running":
+        if _was_healthy(summary):
             self.progress(thing, "healthy, was running")
             return
         self.progress(thing, "waiting until healthy")
-        deadline = time.monotonic() + START_TIMEOUT
-        ready.wait_ready(client, summary["Id"], service.name, deadline=deadline, pause=self.tasks.pause)
+        self._wait_ready(client, summary["Id"], service.name)
         self.progress(thing, "ready")
+
+    def _wait_ready(self, client: docker.DockerClient, container: str, service: str) -> None:
+        ready.wait_ready(client, container, service, deadline=time.monotonic() + START_TIMEOUT, pause=self.tasks.pause)
 
     def _check_running(self, client: docker.DockerClient) -> None:
         """Whatever ended while the others started, and what came late from a kernel that was killed."""
@@ -267,6 +271,10 @@ class Convergence:
         for name, numbers in self.found.items():
             for number, summary in numbers.items():
                 if number <= self.replicas[name] and name not in self.application.jobs and running.get(summary["Id"]) == "exited":
+                    if _was_healthy(summary):  # it ended before we came, and the engine's list did not know yet
+                        client.api.start(summary["Id"])
+                        self._wait_ready(client, summary["Id"], name)
+                        continue
                     error = ready.ended(client, summary["Id"], name)
                     if error.exit_code != 0 or self.application.services[name].healthcheck:
                         raise error
@@ -289,6 +297,10 @@ class Convergence:
                 if created == kind:
                     with contextlib.suppress(docker.errors.APIError):  # the first failure is the one to report
                         remove[kind](name)
+
+
+def _was_healthy(summary: dict[str, Any]) -> bool:
+    return summary["State"] == "running" and str(summary["Status"]).endswith("(healthy)")
 
 
 def _thing(service: Service, number: int, replicas: int) -> str:
