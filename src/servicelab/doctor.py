@@ -19,7 +19,7 @@ from servicelab_start import environment
 
 Level = Literal["ok", "warn", "fail"]
 OLDEST_API = (1, 41)  # Engine 20.10
-TESTED = ("20.10",)  # the engines that the whole test command has run on
+TESTED = ("20.10", "26.1")  # docs/engines.md: what ran on which
 STACK_GB = 1.5  # what a lesson may take
 
 
