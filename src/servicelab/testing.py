@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,16 @@ _MANNERS_SECONDS = 60.0  # what an interrupted step gets to remove its container
 
 @dataclass(frozen=True)
 class Step:
-    """A name to ask for, the command, whether it needs a Docker engine, and whether it may begin while earlier ones still run."""
+    """A name to ask for, the command, and whether it needs a Docker engine.
+
+    ``early``: may begin while earlier ones still run. ``beside``: runs at the same time as the one before it, which mostly waits.
+    """
 
     name: str
     command: list[str]
     docker: bool = False
     early: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def all_steps(root: Path | None = None) -> list[Step]:
     if any(root.glob("notebooks/*.ipynb")):
         steps.append(Step("notebooks", [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"], docker=True))
     if any(root.glob("solutions/*.ipynb")):
-        steps.append(Step("labs", [*run, "servicelab.cli", "lessons", "check", "--wrong"], docker=True))
+        steps.append(Step("labs", [*run, "servicelab.cli", "lessons", "check", "--wrong"], docker=True, beside=True))
     return steps
 
 
@@ -83,22 +88,25 @@ def run(
 ) -> list[Result]:
     """Run the steps in order and go on after one that failed. The last line told is "N passed, N failed".
 
-    An early step is started at once, unseen, as well as in its turn: it must be one that finds what was made already.
+    An early step is started at once, unseen, as well as in its turn: it must be one that finds what was made already. What a step
+    says that runs beside another is told in its turn.
     """
     root = root or settings.root()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: steps would inherit deafness to Ctrl-C
         signal.signal(signal.SIGINT, signal.default_int_handler)
     results: list[Result] = []
     ahead = [_start(step, root, environ, subprocess.DEVNULL) for step in steps[1:] if step.early]
+    beside: _Beside | None = None
     try:
         for number, step in enumerate(steps, 1):
             echo(f"\n=== {step.name} ({number} of {len(steps)}): {' '.join(['python', *step.command[1:]])}")
-            began = time.monotonic()
-            code = _run_one(step, root, deadline, environ)
-            results.append(Result(step, code, time.monotonic() - began))
+            current = beside or _Running(step, root, environ)
+            beside = _Beside(steps[number], root, environ) if number < len(steps) and steps[number].beside else None
+            code = current.wait(deadline)
+            results.append(Result(step, code, current.seconds))
             echo(f"=== {step.name}: {_outcome(results[-1])} in {results[-1].seconds:.1f} s")
     finally:
-        for child in ahead:
+        for child in [*ahead, *([beside.child] if beside else [])]:
             _stop(child)
     failed = sum(not result.passed for result in results)
     echo("")
@@ -114,17 +122,43 @@ def _outcome(result: Result) -> str:
     return "stopped at its deadline" if result.code is None else f"FAILED (exit code {result.code})"
 
 
-def _run_one(step: Step, root: Path, deadline: float, environ: Mapping[str, str]) -> int | None:
-    sys.stdout.flush()
-    child = _start(step, root, environ)
-    try:
-        return child.wait(deadline)
-    except subprocess.TimeoutExpired:
-        _stop(child)
-        return None
-    except KeyboardInterrupt:  # a terminal's Ctrl-C reaches the step as well: let it clean up
-        _stop(child, asked=True)
-        raise
+class _Running:
+    """A step at work."""
+
+    def __init__(self, step: Step, root: Path, environ: Mapping[str, str], output: int | None = None) -> None:
+        sys.stdout.flush()
+        self.began = time.monotonic()
+        self.seconds = 0.0
+        self.child = _start(step, root, environ, output)
+
+    def wait(self, deadline: float) -> int | None:
+        """Its exit code; None where it had to be stopped."""
+        try:
+            return self.child.wait(max(0.0, self.began + deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _stop(self.child)
+            return None
+        except KeyboardInterrupt:  # a terminal's Ctrl-C reaches the step as well: let it clean up
+            _stop(self.child, asked=True)
+            raise
+        finally:
+            self.seconds = time.monotonic() - self.began
+
+
+class _Beside(_Running):
+    """A step at work that keeps what it says until it is waited for."""
+
+    def __init__(self, step: Step, root: Path, environ: Mapping[str, str]) -> None:
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  (closed with its last use)
+        super().__init__(step, root, environ, self._said.fileno())
+
+    def wait(self, deadline: float) -> int | None:
+        try:
+            return super().wait(deadline)
+        finally:
+            self._said.seek(0)
+            print(self._said.read().decode(errors="replace"), end="", flush=True)
+            self._said.close()
 
 
 def _start(step: Step, root: Path, environ: Mapping[str, str], output: int | None = None) -> subprocess.Popen[bytes]:

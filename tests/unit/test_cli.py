@@ -133,6 +133,16 @@ def test_an_early_step_begins_while_those_before_it_run(tmp_path: Path) -> None:
     assert [result.code for result in results] == [0, 0]
 
 
+def test_a_step_beside_another_runs_with_it_and_is_told_in_its_turn(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    waits = "import os, time\nwhile not os.path.exists('made'): time.sleep(0.01)\nprint('first', flush=True)"
+    steps = [Step("waits", python(waits)), Step("makes", python("open('made', 'w'); print('second'); 1 / 0"), beside=True)]
+    results = testing.run(steps, root=tmp_path, deadline=60, echo=lambda line: print(line, flush=True))
+    assert [result.passed for result in results] == [True, False]
+    told = capfd.readouterr().out
+    assert told.index("=== waits (1") < told.index("first") < told.index("=== makes (2") < told.index("second")
+    assert told.endswith("1 passed, 1 failed\n")
+
+
 def test_a_step_that_hangs_is_ended(tmp_path: Path) -> None:
     told: list[str] = []
     results = testing.run([Step("hangs", python("import time; time.sleep(600)"))], root=tmp_path, deadline=0.1, echo=told.append)
