@@ -23,14 +23,14 @@ _MANNERS_SECONDS = 60.0  # what an interrupted step gets to remove its container
 class Step:
     """A name to ask for, the command, and whether it needs a Docker engine.
 
-    ``early``: may begin while earlier ones still run. ``beside``: runs at the same time as the one before it, which mostly waits.
+    ``early``: may begin while earlier ones still run. ``beside``: the name of an earlier step that it begins together with.
     """
 
     name: str
     command: list[str]
     docker: bool = False
     early: bool = False
-    beside: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,12 @@ def all_steps(root: Path | None = None) -> list[Step]:
     for name, folder in (("integration", "tests/integration"), ("machinery", "tests/notebooks"), ("browser", "tests/browser")):
         if any((root / folder).glob("test_*.py")):
             steps.append(Step(name, [*run, "pytest", "-q", folder], docker=True))
+    if any(root.glob("solutions/*.ipynb")):
+        # Both wait more than they compute. Not beside the notebooks: who builds and removes the same layers gets in the other's way.
+        labs = [*run, "servicelab.cli", "lessons", "check", "--wrong"]
+        steps.append(Step("labs", labs, docker=True, beside="integration"))
     if any(root.glob("notebooks/*.ipynb")):
         steps.append(Step("notebooks", [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"], docker=True))
-    if any(root.glob("solutions/*.ipynb")):
-        steps.append(Step("labs", [*run, "servicelab.cli", "lessons", "check", "--wrong"], docker=True, beside=True))
     return steps
 
 
@@ -96,17 +98,17 @@ def run(
         signal.signal(signal.SIGINT, signal.default_int_handler)
     results: list[Result] = []
     ahead = [_start(step, root, environ, subprocess.DEVNULL) for step in steps[1:] if step.early]
-    beside: _Beside | None = None
+    beside: dict[str, _Beside] = {}
     try:
         for number, step in enumerate(steps, 1):
             echo(f"\n=== {step.name} ({number} of {len(steps)}): {' '.join(['python', *step.command[1:]])}")
-            current = beside or _Running(step, root, environ)
-            beside = _Beside(steps[number], root, environ) if number < len(steps) and steps[number].beside else None
+            current = beside.pop(step.name, None) or _Running(step, root, environ)
+            beside |= {later.name: _Beside(later, root, environ) for later in steps[number:] if later.beside == step.name}
             code = current.wait(deadline)
             results.append(Result(step, code, current.seconds))
             echo(f"=== {step.name}: {_outcome(results[-1])} in {results[-1].seconds:.1f} s")
     finally:
-        for child in [*ahead, *([beside.child] if beside else [])]:
+        for child in [*ahead, *(running.child for running in beside.values())]:
             _stop(child)
     failed = sum(not result.passed for result in results)
     echo("")

@@ -80,8 +80,8 @@ def mirror(server: str, registry: str, client: docker.DockerClient, monkeypatch:
     assert "error" not in answer, answer
     client.images.remove(f"{repository}:{tag}")
     yield server
-    for image in client.images.list():
-        for name in image.tags:
+    for image in client.api.images():  # images.list() looks at each again, and stumbles over one that is removed meanwhile
+        for name in image["RepoTags"] or []:
             if name.startswith(server):
                 client.images.remove(name)
 

@@ -135,7 +135,7 @@ def test_an_early_step_begins_while_those_before_it_run(tmp_path: Path) -> None:
 
 def test_a_step_beside_another_runs_with_it_and_is_told_in_its_turn(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     waits = "import os, time\nwhile not os.path.exists('made'): time.sleep(0.01)\nprint('first', flush=True)"
-    steps = [Step("waits", python(waits)), Step("makes", python("open('made', 'w'); print('second'); 1 / 0"), beside=True)]
+    steps = [Step("waits", python(waits)), Step("makes", python("open('made', 'w'); print('second'); 1 / 0"), beside="waits")]
     results = testing.run(steps, root=tmp_path, deadline=60, echo=lambda line: print(line, flush=True))
     assert [result.passed for result in results] == [True, False]
     told = capfd.readouterr().out
@@ -155,7 +155,7 @@ def test_quick_is_what_needs_no_docker(tmp_path: Path) -> None:
     (tmp_path / "tests" / "integration").mkdir(parents=True)
     (tmp_path / "tests" / "integration" / "test_x.py").touch()
     steps = testing.all_steps(tmp_path)
-    names = ["ruff", "format", "mypy", "unit", "images", "integration", "notebooks", "labs"]
+    names = ["ruff", "format", "mypy", "unit", "images", "integration", "labs", "notebooks"]
     assert [step.name for step in steps] == names
     assert [step.name for step in testing.chosen(steps, [], quick=True)] == names[:4]
     assert [step.name for step in testing.chosen(steps, ["labs", "unit"], quick=False)] == ["unit", "labs"]
