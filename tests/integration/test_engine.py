@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import docker
 import pytest
@@ -298,3 +300,27 @@ def test_reset_gives_the_first_state_from_a_copy(engine: Make, left: Left, clien
     assert seeded() == b"y", "a copy of what another seed made is not used"
     other.down(volumes=True)
     assert left() == {"containers": [], "networks": [], "volumes": []}
+
+
+def test_reset_leaves_no_volume_without_a_name(engine: Make, client: docker.DockerClient, learner: str, tmp_path: Path) -> None:
+    """An image may declare volumes: each container of it has some of its own, also those that copy for reset()."""
+    (tmp_path / "declares").mkdir()
+    (tmp_path / "declares" / "Dockerfile").write_text("ARG FROM\nFROM ${FROM}\nVOLUME /data /more\n", "utf-8")
+    text = """
+    services:
+      db: {build: {context: declares, args: {FROM: "${PYTHON}"}}, command: [sleep, infinity], volumes: [data:/data]}
+    volumes: {data: }
+    """
+    began = int(time.time())
+    stack = engine(text)
+    stack.up()
+    stack.reset()
+    stack.reset()
+    stack.down(volumes=True)
+    mine = {"label": f"servicelab.learner={learner}"}
+    period = {"since": began, "until": int(time.time()) + 1, "decode": True}
+    containers = {e["Actor"]["ID"] for e in client.api.events(filters={"type": "container", "event": "create", **mine}, **period)}
+    mounts = list(client.api.events(filters={"type": "volume", "event": "mount"}, **period))
+    names = {event["Actor"]["ID"] for event in mounts if event["Actor"]["Attributes"]["container"] in containers}
+    assert len(names) >= 6, "two for each of three databases, and copies"
+    assert names & {volume["Name"] for volume in client.api.volumes()["Volumes"] or []} == set()

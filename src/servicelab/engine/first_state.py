@@ -18,6 +18,7 @@ from servicelab.engine import spec as c
 from servicelab.engine.client import Clients
 from servicelab.engine.graph import Tasks
 from servicelab.engine.removal import remove_container
+from servicelab.errors import EngineError
 
 COPY_OF = "servicelab.copy-of"
 _SEAL, _MARK = "servicelab.first-state", "servicelab.resetting"
@@ -64,14 +65,18 @@ class FirstState:
             tasks.add(volume, partial(self._keep, volume, image))
         try:
             tasks.run()
-        except docker.errors.APIError:
+        except (docker.errors.APIError, EngineError):
             self.forget()
             return
         self.pool.get().api.create_volume(f"{self.project}_first-state", labels={**self.labels, _SEAL: state})
 
     def give_back(self, volume: str, image: str) -> None:
-        """Put in VOLUME what its copy has, and nothing else. Raises docker's APIError where that fails."""
-        self._copy(f"{volume}.first", volume, image)
+        """Put in VOLUME what its copy has, and nothing else. Raises `EngineError` where that fails: then the copies are gone."""
+        try:
+            self._copy(f"{volume}.first", volume, image)
+        except EngineError:
+            self.forget()
+            raise
 
     def _keep(self, volume: str, image: str) -> None:
         client = self.pool.get()
@@ -80,7 +85,8 @@ class FirstState:
             self._copy(volume, f"{volume}.first", image)
 
     def _copy(self, source: str, target: str, image: str) -> None:
-        self.pool.get().containers.run(
+        client = self.pool.get()
+        container = client.containers.create(
             image,
             ["-c", "find /to -mindepth 1 -delete && cp -a /from/. /to/"],
             entrypoint="sh",
@@ -88,8 +94,18 @@ class FirstState:
             network_mode="none",
             mounts=[docker.types.Mount("/from", source, read_only=True), docker.types.Mount("/to", target)],
             labels={**self.labels, c.ONEOFF: "True"},
-            remove=True,
         )
+        try:
+            container.start()
+            if container.wait()["StatusCode"]:
+                said = container.logs().decode("utf-8", "replace")
+                raise EngineError(
+                    f"the data of {source} can't be copied",
+                    why=said,
+                    fix="call reset() again; `servicelab doctor` looks at the disk",
+                )
+        finally:
+            remove_container(client, container.id)  # with the volumes that its image declares
 
     def _volumes(self, label: str) -> list[str]:
         found = self.pool.get().api.volumes(filters={"label": [f"{c.PROJECT}={self.project}", label]})["Volumes"] or []
