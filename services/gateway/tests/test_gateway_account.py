@@ -13,7 +13,7 @@ ORDERS = [{"id": id, "product_id": product, "quantity": 1, "total_cents": 5} for
 
 def answer(document, status="200 OK"):
     body = json.dumps(document).encode()
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 @pytest.fixture
