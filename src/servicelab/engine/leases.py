@@ -18,7 +18,7 @@ import requests
 
 from servicelab.engine import owner
 from servicelab.engine.client import connect
-from servicelab.engine.removal import remove_container
+from servicelab.engine.removal import remove_labelled
 from servicelab.engine.spec import PROJECT
 from servicelab.errors import EngineError
 
@@ -60,17 +60,16 @@ def sweep(client: docker.DockerClient) -> list[str]:
 
     Not that of a kernel which lives on this machine: after a night's sleep of the machine it had no chance to renew yet.
     """
-    held = {v["Labels"][PROJECT] for v in _leases(client) if owner.lives(json.loads(v["Labels"][_HOLDER]))}
-    expired = [project for project, until in expiries(client).items() if until < time.time() and project not in held]
+    leases, now = _leases(client), time.time()
+    stays = {
+        lease["Labels"][PROJECT]
+        for lease in leases
+        if float(lease["Labels"][EXPIRES]) >= now or owner.lives(json.loads(lease["Labels"][_HOLDER]))
+    }
+    expired = sorted({lease["Labels"][PROJECT] for lease in leases} - stays)
     for project in expired:
-        mine = {"label": f"{PROJECT}={project}"}
-        for container in client.api.containers(all=True, filters=mine):
-            remove_container(client, container["Id"])
-        for network in client.api.networks(filters=mine):
-            with contextlib.suppress(docker.errors.APIError):  # somebody else sweeps too, or connected something of theirs
-                client.api.remove_network(network["Id"])
-        for volume in client.api.volumes(filters=mine)["Volumes"] or []:
-            _remove_volume(client, volume["Name"])
+        with contextlib.suppress(docker.errors.APIError):  # somebody else connected something of theirs
+            remove_labelled(client, f"{PROJECT}={project}")
     return expired
 
 
