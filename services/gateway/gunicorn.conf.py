@@ -2,9 +2,13 @@
 
 The application is not preloaded, on purpose: each worker imports it and opens its own connections after the fork, and a reload
 (SIGHUP) sees changed code.
+What it needs of others is imported here, in the master: it stays through a reload, and its memory is shared.
 """
 
 import os
+
+import flask  # noqa: F401
+import urllib3  # noqa: F401
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '3000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))

@@ -2,9 +2,14 @@
 
 The application is not preloaded, on purpose: each worker imports it and opens its own database connections after the fork,
 and a reload (SIGHUP) sees changed code.
+What it needs of others is imported here, in the master: it stays through a reload, and its memory is shared.
 """
 
 import os
+
+import flask  # noqa: F401
+import jsonschema  # noqa: F401
+import psycopg2  # noqa: F401
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '3000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))

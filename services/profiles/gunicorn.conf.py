@@ -2,9 +2,13 @@
 
 The application is not preloaded, on purpose: each worker imports it and starts its own event loop after the fork,
 and a reload (SIGHUP) sees changed code.
+What it needs of others is imported here, in the master: it stays through a reload, and its memory is shared.
 """
 
 import os
+
+import aiohttp  # noqa: F401
+import flask  # noqa: F401
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '3004')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))

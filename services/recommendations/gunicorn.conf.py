@@ -1,9 +1,12 @@
 """How gunicorn serves us: read from the working directory by itself.
 
 The application is not preloaded, on purpose: a reload (SIGHUP) sees changed code.
+What it needs of others is imported here, in the master: it stays through a reload, and its memory is shared.
 """
 
 import os
+
+import flask  # noqa: F401
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '3005')}"
 workers = 1  # one process, one die

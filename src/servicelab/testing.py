@@ -62,12 +62,11 @@ def all_steps(root: Path | None = None) -> list[Step]:
     for name, folder in (("integration", "tests/integration"), ("machinery", "tests/notebooks"), ("browser", "tests/browser")):
         if any((root / folder).glob("test_*.py")):
             steps.append(Step(name, [*run, "pytest", "-q", folder], docker=True))
-    if any(root.glob("solutions/*.ipynb")):
-        # Both wait more than they compute. Not beside the notebooks: who builds and removes the same layers gets in the other's way.
-        labs = [*run, "servicelab.cli", "lessons", "check", "--wrong"]
-        steps.append(Step("labs", labs, docker=True, beside="integration"))
     if any(root.glob("notebooks/*.ipynb")):
         steps.append(Step("notebooks", [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"], docker=True))
+    if any(root.glob("solutions/*.ipynb")):  # beside all that needs Docker: it waits more than it computes
+        labs = [*run, "servicelab.cli", "lessons", "check", "--wrong"]
+        steps.append(Step("labs", labs, docker=True, beside="integration"))
     return steps
 
 

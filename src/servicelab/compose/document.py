@@ -129,8 +129,9 @@ def _construct(
     return interpolate(value, variables, document, key) if isinstance(value, str) else value
 
 
+_WORD = r"(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*"  # with a variable in it, and one in that: deeper than anybody nests
 _VARIABLE = re.compile(
-    r"\$(?:(?P<escaped>\$)|(?P<plain>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?:(?P<op>:?[-?+])(?P<word>(?:[^{}]|\{[^{}]*\})*))?\}"
+    r"\$(?:(?P<escaped>\$)|(?P<plain>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?:(?P<op>:?[-?+])(?P<word>" + _WORD + r"))?\}"
     r"|(?P<bad>))"
 )
 
