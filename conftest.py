@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from servicelab import hygiene, leftovers, notebooks
+from servicelab import leftovers
 from servicelab.engine.client import connect
 from servicelab.errors import EngineError
+from servicelab.lessons import hygiene, notebooks
 
 HERE = Path(__file__).resolve().parent
 LESSONS = (HERE / "notebooks", HERE / "solutions")  # labs/ must fail, and work/ is the learner's

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from servicelab.locks import cache_folder
+from servicelab.images.locks import cache_folder
 
 VERSION = "2.40.3"
 MODULE = "github.com/docker/compose/v2"

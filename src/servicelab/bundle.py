@@ -20,11 +20,11 @@ from typing import IO, Any
 
 import docker
 
-from servicelab import compose, images, needs, settings, trust
+from servicelab import compose, images, settings, trust
 from servicelab.engine.build import prebuilt_image
 from servicelab.engine.client import connect
 from servicelab.errors import ImageError, ServicelabError
-from servicelab.lessons import Lesson
+from servicelab.lessons import Lesson, needs
 from servicelab.progress import Progress, silent
 from servicelab_start.offline import here
 

@@ -34,9 +34,10 @@ def doctor(arguments: argparse.Namespace, steps: Steps) -> int:
 
 
 def lab(arguments: argparse.Namespace, steps: Steps) -> int:
-    from servicelab import lessons, needs, settings
+    from servicelab import lessons, settings
     from servicelab.engine import leases
     from servicelab.engine.client import connect
+    from servicelab.lessons import needs
 
     number = arguments.number or "00"
     notebook = lessons.learner_copy(number)
@@ -82,7 +83,8 @@ def _become(command: list[str], cwd: Path) -> int:
 
 
 def run(arguments: argparse.Namespace, steps: Steps) -> int:
-    from servicelab import lessons, needs
+    from servicelab import lessons
+    from servicelab.lessons import needs
 
     began = time.monotonic()
     _ensure_images(needs.images_of([lessons.find(arguments.number)]))
@@ -140,7 +142,8 @@ def images(arguments: argparse.Namespace, steps: Steps) -> int:
 
 
 def ensure(arguments: argparse.Namespace, steps: Steps) -> int:
-    from servicelab import images, lessons, needs
+    from servicelab import images, lessons
+    from servicelab.lessons import needs
 
     names = arguments.names or sorted({*images.referenced(), *needs.images_of(lessons.all_lessons())})
     print(_ensure_images(names, replace=arguments.replace))
@@ -197,7 +200,8 @@ def test(arguments: argparse.Namespace, steps: Steps) -> int:
 
 
 def lessons(arguments: argparse.Namespace, steps: Steps) -> int:
-    from servicelab import authoring, lab_trials, labs, lessons
+    from servicelab import lessons
+    from servicelab.lessons import authoring, labs, trials
 
     known = lessons.all_lessons()
     picked = [lessons.find(number) for number in arguments.numbers] or known
@@ -219,7 +223,7 @@ def lessons(arguments: argparse.Namespace, steps: Steps) -> int:
             changed = labs.generate(number)
             _say_changed(lesson.name, [changed] if changed else [])
         else:
-            failed += sum(bool(verdict.fault) for verdict in lab_trials.try_out(number, solution=not arguments.wrong))
+            failed += sum(bool(verdict.fault) for verdict in trials.try_out(number, solution=not arguments.wrong))
     return 1 if failed else 0
 
 

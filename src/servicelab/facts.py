@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import docker
 import requests
 
-from servicelab import images, listing, registries, settings
+from servicelab import images, listing, settings
 from servicelab.errors import EngineError
+from servicelab.images import registries
 from servicelab.listing import StackRow
 from servicelab_start.endpoints import Answer, Refusal, current_context, find
 from servicelab_start.machine import Machine, this_machine

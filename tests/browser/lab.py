@@ -19,7 +19,7 @@ import nbformat
 import requests
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
-from servicelab import notebooks
+from servicelab.lessons import notebooks
 
 PATIENCE = 120_000
 """Milliseconds that Playwright waits for a condition: a machine with two busy cores needs many times what an idle one does."""

@@ -10,7 +10,8 @@ from typing import Any
 from lab import PATIENCE, menu, node, show, wait_for_state, wait_until_ready
 from playwright.sync_api import Locator, Page, expect
 
-from servicelab import lessons, notebooks
+from servicelab import lessons
+from servicelab.lessons import notebooks
 
 LESSON = lessons.find("02").notebook
 HANDS = "hands"  # the id of the cell whose chart grows while the reader breaks something

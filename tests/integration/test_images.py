@@ -26,7 +26,8 @@ from docker.models.containers import Container
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from servicelab import images, recipes, settings
+from servicelab import images, settings
+from servicelab.images import recipes
 
 PYTHON, NODE, POSTGRES, MONGO = "library/python:3.13-slim", "library/node:24-slim", "library/postgres:17", "library/mongo:6.0"
 CONSUL = "hashicorp/consul:1.22"

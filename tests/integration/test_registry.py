@@ -13,9 +13,10 @@ from pathlib import Path
 import docker
 import pytest
 
-from servicelab import images, recipes, registries, trust
+from servicelab import images, trust
 from servicelab.errors import ImageError
-from servicelab.recipes import LOCAL
+from servicelab.images import recipes, registries
+from servicelab.images.recipes import LOCAL
 
 NAME = "library/python:3.13-slim"
 CONFIG = """

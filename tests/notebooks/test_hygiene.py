@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from servicelab import authoring, hygiene, lessons, notebooks, settings
+from servicelab import lessons, settings
+from servicelab.lessons import authoring, hygiene, notebooks
 
 LESSONS = lessons.all_lessons()
 STORED = [path for folder in ("notebooks", "solutions") for path in sorted((settings.root() / folder).glob("*.ipynb"))]

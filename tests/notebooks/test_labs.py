@@ -2,7 +2,8 @@
 
 import pytest
 
-from servicelab import labs, lessons, settings
+from servicelab import lessons, settings
+from servicelab.lessons import labs
 
 LESSONS = [lesson for lesson in lessons.all_lessons() if lesson.number != "00"]
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=[lesson.number for lesson in LESSONS])

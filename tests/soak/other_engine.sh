@@ -10,7 +10,7 @@ if [ -z "${INSIDE:-}" ]; then
     root=$(mktemp -d /tmp/engine-XXXX)  # a short path: a socket is deep in it
     trap 'rm -rf --one-file-system "$root"' EXIT
     codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    mirror=$(python -c "import sys; from servicelab.recipes import debian_mirror; print(debian_mirror(sys.argv[1]))" "$codename")
+    mirror=$(python -c "import sys; from servicelab.images.recipes import debian_mirror; print(debian_mirror(sys.argv[1]))" "$codename")
     mmdebstrap --quiet --variant=minbase --include=docker.io,iptables,ca-certificates "$suite" "$root" $mirror
     INSIDE=$root unshare --net --mount "$0" "$suite" "$bundle" "$@"
     exit

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from servicelab import authoring, cli, doctor, lab_trials, lessons, testing
+from servicelab import cli, doctor, lessons, testing
 from servicelab.errors import ServicelabError
+from servicelab.lessons import authoring, trials
 from servicelab.testing import Step
 
 VERBS = ("execute", "text", "take", "labs", "check", "restore")
@@ -100,8 +101,8 @@ def test_lessons_without_a_lab_are_passed_over(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(lessons, "all_lessons", lambda: known)
     monkeypatch.setattr(lessons, "find", lambda number: next(lesson for lesson in known if lesson.number == number))
     tried: list[str] = []
-    verdict = lab_trials.Verdict("01", "empty", "failed", "for another reason")
-    monkeypatch.setattr(lab_trials, "try_out", lambda number, solution: tried.append(number) or [verdict])
+    verdict = trials.Verdict("01", "empty", "failed", "for another reason")
+    monkeypatch.setattr(trials, "try_out", lambda number, solution: tried.append(number) or [verdict])
     monkeypatch.setattr(authoring, "export_text", lambda number: tried.append(f"text {number}") or [])
     assert cli.main(["lessons", "check"]) == 1
     assert cli.main(["lessons", "text"]) == 0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from servicelab import hygiene, notebooks
+from servicelab.lessons import hygiene, notebooks
 
 
 def stored() -> Any:

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from servicelab import images, locks, recipes, registries, trust
+from servicelab import images, trust
 from servicelab.errors import ImageError
-from servicelab.jobs import Job
+from servicelab.images import locks, recipes, registries, sources
+from servicelab.images.jobs import Job
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + 64 * "a"
@@ -287,7 +288,7 @@ def test_an_interrupt_ends_what_runs(engine: Engine) -> None:
 
 
 def test_the_catalogue_tells_where_each_is_from(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "referenced", lambda: {"library/nosuch:1"})
+    monkeypatch.setattr(sources, "referenced", lambda: {"library/nosuch:1"})
     known = recipes.load()
     engine.add(f"docker.io/{PYTHON}")
     engine.add("servicelab.local/base:1", **{recipes.LABEL: recipes.fingerprint(known["base:1"], known)})

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from servicelab import lab_trials, labs, lessons, notebooks
+from servicelab import lessons
 from servicelab.errors import LessonError
+from servicelab.lessons import labs, notebooks, trials
 
 EXERCISE = """\
 def largest(numbers):
@@ -108,7 +109,7 @@ def test_a_wrong_answer_has_to_say_what_it_is(lesson: lessons.Lesson, text: str,
 
 def test_each_variant_of_a_good_lab_ends_as_it_must(lesson: lessons.Lesson, tmp_path: Path) -> None:
     rows: list[str] = []
-    verdicts = lab_trials.try_out("7", root=tmp_path, echo=rows.append)
+    verdicts = trials.try_out("7", root=tmp_path, echo=rows.append)
     assert [(verdict.trial, verdict.outcome.partition(":")[0], verdict.fault) for verdict in verdicts] == [
         ("untouched", "NotImplementedError in check-largest", ""),
         ("without second", "NotImplementedError in second", ""),
@@ -134,14 +135,14 @@ def failure(error: str, message: str, cell_id: str = "check-largest") -> noteboo
     ],
 )
 def test_a_wrong_answer_counts_only_when_it_fails_for_its_reason(came: notebooks.CellError | None, fault: str) -> None:
-    trial = lab_trials.Trial("last-one", solution(), ("CheckFailed",), "the largest is found", "largest")
-    judged = lab_trials.judge(trial, came)
+    trial = trials.Trial("last-one", solution(), ("CheckFailed",), "the largest is found", "largest")
+    judged = trials.judge(trial, came)
     assert fault in judged
     assert bool(judged) == bool(fault)
 
 
 def test_a_solution_that_fails_is_a_fault() -> None:
-    judged = lab_trials.judge(lab_trials.Trial("solution", solution()), failure("CheckFailed", "not so"))
+    judged = trials.judge(trials.Trial("solution", solution()), failure("CheckFailed", "not so"))
     assert judged == "the solution fails: not so"
 
 
@@ -149,4 +150,4 @@ def test_a_lab_without_wrong_answers_is_refused(lesson: lessons.Lesson) -> None:
     for path in lesson.wrong.iterdir():
         path.unlink()
     with pytest.raises(LessonError, match="lab 07 has no wrong answers"):
-        lab_trials.trials(lesson)
+        trials.trials(lesson)

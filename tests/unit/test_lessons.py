@@ -9,8 +9,9 @@ import pytest
 from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from servicelab import authoring, lesson_text, lessons, notebooks
+from servicelab import lessons
 from servicelab.errors import LessonError
+from servicelab.lessons import authoring, markdown, notebooks
 
 
 def code(cell_id: str, source: str, *tags: str) -> Any:
@@ -125,10 +126,10 @@ def test_an_edited_code_cell_loses_its_outputs_and_no_other_does() -> None:
     for n, cell in enumerate(notebook.cells[:2], 1):
         cell.execution_count = n
         cell.outputs = [nbformat.v4.new_output("stream", text=f"{n}\n")]
-    exported = lesson_text.to_text(notebook, "07-sample")
+    exported = markdown.to_text(notebook, "07-sample")
     edited = exported.replace("print(2)", "print(2 + 0)").replace("\n3\n", "\nthree\n").replace("<!-- markdown four -->\n4\n", "")
     edited += "\n<!-- code -->\n```python\nnew = 1\n```\n"
-    changed = lesson_text.take(edited, notebook)
+    changed = markdown.take(edited, notebook)
     one, two, three, new = notebook.cells
     assert changed == ["two", "three", new.id, "four"]
     assert (one.execution_count, len(one.outputs)) == (1, 1)
@@ -149,7 +150,7 @@ def test_an_edited_code_cell_loses_its_outputs_and_no_other_does() -> None:
 )
 def test_a_text_that_can_not_be_read_is_refused_with_its_line(edited: str, message: str) -> None:
     with pytest.raises(LessonError, match=message):
-        lesson_text.take(edited, new_notebook())
+        markdown.take(edited, new_notebook())
 
 
 def test_a_copy_is_made_once_and_restored_with_the_old_one_kept(

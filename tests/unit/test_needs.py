@@ -7,8 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from servicelab import faults, lessons, needs
+from servicelab import faults, lessons
 from servicelab.errors import ComposeError
+from servicelab.lessons import needs
 
 
 def lesson(root: Path, *cells: str) -> lessons.Lesson:

@@ -20,7 +20,7 @@ from typing import Any
 
 from servicelab import settings, trust
 from servicelab.errors import ImageError
-from servicelab.jobs import Job
+from servicelab.images.jobs import Job
 
 LOCAL = "servicelab.local"
 """The registry part of every stand-in's tag: no official name, and no registry's."""

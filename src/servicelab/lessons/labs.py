@@ -28,9 +28,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from servicelab import notebooks
 from servicelab.errors import LessonError
-from servicelab.lessons import Lesson, find
+from servicelab.lessons import notebooks
+from servicelab.lessons.lesson import Lesson, find
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 TODO = '# your code here\nraise NotImplementedError("your code here")'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from docker.errors import APIError
 
 from servicelab.engine.client import connect as any_engine
-from servicelab.jobs import Connect
+from servicelab.images.jobs import Connect
 
 _PROBE_SECONDS = 3
 _UNREACHABLE = re.compile(

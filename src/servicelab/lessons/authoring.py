@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from servicelab import leftovers, lesson_text, notebooks
+from servicelab import leftovers
 from servicelab.errors import LessonError
-from servicelab.lessons import Lesson, find
+from servicelab.lessons import markdown, notebooks
+from servicelab.lessons.lesson import Lesson, find
 
 
 def execute(
@@ -63,7 +64,7 @@ def export_text(number: str, *, root: Path | None = None) -> list[Path]:
 
 def text_of(lesson: Lesson) -> str:
     """The text that belongs to a lesson as it is now."""
-    return lesson_text.to_text(notebooks.read(lesson.notebook), lesson.name)
+    return markdown.to_text(notebooks.read(lesson.notebook), lesson.name)
 
 
 def take(number: str, *, root: Path | None = None) -> list[str]:
@@ -75,7 +76,7 @@ def take(number: str, *, root: Path | None = None) -> list[str]:
     if not lesson.text.is_file():
         raise LessonError(f"no text of lesson {lesson.number}", fix=f"servicelab lessons text {lesson.number}")
     notebook = notebooks.read(lesson.notebook)
-    changed = lesson_text.take(lesson.text.read_text(encoding="utf-8"), notebook)
+    changed = markdown.take(lesson.text.read_text(encoding="utf-8"), notebook)
     before = notebooks.dumps(notebooks.read(lesson.notebook))
     if notebooks.dumps(notebook) != before:
         notebooks.write(notebook, lesson.notebook)

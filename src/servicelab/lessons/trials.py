@@ -16,15 +16,16 @@ from typing import Any
 
 import nbformat
 
-from servicelab import labs, leftovers, notebooks, settings
+from servicelab import leftovers, settings
 from servicelab.engine.client import connect
 from servicelab.engine.spec import LEARNER, STACK
 from servicelab.errors import EngineError, LessonError
-from servicelab.lessons import Lesson, find
+from servicelab.lessons import labs, notebooks
+from servicelab.lessons.lesson import Lesson, find
 from servicelab.stack import Stack
 
 _RESET = """\
-from servicelab.lab_trials import reset_stacks
+from servicelab.lessons.trials import reset_stacks
 reset_stacks()
 """
 

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from servicelab.lessons import asserts
-from servicelab.notebooks import KERNELSPEC, WIDGET_VIEW, code_cells
+from servicelab.lessons.lesson import asserts
+from servicelab.lessons.notebooks import KERNELSPEC, WIDGET_VIEW, code_cells
 
 MEASURED = "nbval-ignore-output"
 OUTPUT_LIMIT = 20_000

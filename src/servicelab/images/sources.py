@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import docker
 from docker.errors import APIError, ImageNotFound
 
-from servicelab import locks, recipes, registries, settings, trust
+from servicelab import settings, trust
 from servicelab.engine.client import connect as any_engine
 from servicelab.errors import ImageError
-from servicelab.jobs import Connect, Job
+from servicelab.images import locks, recipes, registries
+from servicelab.images.jobs import Connect, Job
+from servicelab.images.recipes import LOCAL
 from servicelab.progress import Progress, silent
-from servicelab.recipes import LOCAL
 
 _REFERENCE = re.compile(r"\$\{REGISTRY[^}]*\}/([a-z0-9][\w./-]*:[\w.-]+)")
 

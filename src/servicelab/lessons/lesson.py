@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from servicelab import leftovers, notebooks, settings
+from servicelab import leftovers, settings
 from servicelab.errors import LessonError
+from servicelab.lessons import notebooks
 
 _NAME = re.compile(r"\d\d-[a-z0-9-]+")
 _LINES_SHOWN = 12

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from servicelab import compose, faults, notebooks, settings
+from servicelab import compose, faults, settings
 from servicelab.engine.build import base_images
-from servicelab.lessons import Lesson
+from servicelab.lessons import notebooks
+from servicelab.lessons.lesson import Lesson
 
 FIRST = 2  # lessons whose images start.py fetches before it opens the first of them; the others are made meanwhile
 

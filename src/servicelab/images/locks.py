@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from servicelab.jobs import Job
+from servicelab.images.jobs import Job
 
 
 def cache_folder() -> Path:
