@@ -11,7 +11,6 @@ import posixpath
 import tarfile
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import docker
@@ -38,13 +37,11 @@ def update(container: Container, path: str, source: str) -> None:
                 why=str(error),
                 fix="mend it and try again",
             ) from None
-    with ThreadPoolExecutor(1) as beside:
-        old = beside.submit(_workers, container)
-        good = read_file(container, full)
-        if good is None:
-            raise UpdateError(f"{name} has no file {path}", fix=f"it has: {', '.join(_files(container)) or 'none'}")
-        _put(container, full, source.encode())
-    if _reload(container, old.result()):
+    good = read_file(container, full)
+    if good is None:
+        raise UpdateError(f"{name} has no file {path}", fix=f"it has: {', '.join(_files(container)) or 'none'}")
+    _put(container, full, source.encode())
+    if _reload(container):
         return
     log = last_lines(container.client, container.id, _TRACEBACKS)
     _put(container, full, good)
@@ -52,7 +49,7 @@ def update(container: Container, path: str, source: str) -> None:
     if container.status != "running":  # gunicorn gives up when no worker starts
         container.start()
     else:
-        _reload(container, _workers(container))
+        _reload(container)
     raise UpdateError(
         f"{path} of {name} is as it was before: no worker started with the new one",
         why=_reason(log),
@@ -136,8 +133,9 @@ def _put(container: Container, full: str, content: bytes) -> None:
     container.put_archive(folder, buffer.getvalue())
 
 
-def _reload(container: Container, old: set[str]) -> bool:
-    """Whether all of the new workers got ready. OLD: those at work, perhaps also some that an earlier reload still lets finish."""
+def _reload(container: Container) -> bool:
+    """Whether all of the new workers got ready."""
+    old = _workers(container)  # perhaps also some that an earlier reload still lets finish
     since = _last_logged(container)
     before = _ready_lines(container, since)
     container.kill(signal="SIGHUP")
@@ -157,7 +155,7 @@ def _reload(container: Container, old: set[str]) -> bool:
 def _workers(container: Container) -> set[str]:
     """gunicorn's workers, by process id: the children of its master, which is the main process, or the one that init started.
 
-    None where the container has just ended.
+    Empty where the container has just ended.
     """
     container.reload()
     try:
