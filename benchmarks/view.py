@@ -170,7 +170,7 @@ def main(pairs: int) -> None:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-        stack.down()
+        stack.down(volumes=True)
     cpu = {looking: [used * 100 for used, _ in own] for looking, own in seen.items()}
     request = {looking: [spent for _, spent in own] for looking, own in seen.items()}
     ratio = [with_view / without for with_view, without in zip(request[True], request[False], strict=True)]
