@@ -56,17 +56,17 @@ def all_steps(root: Path | None = None) -> list[Step]:
         Step("ruff", [*run, "ruff", "check", "."]),
         Step("format", [*run, "ruff", "format", "--check", "."]),
         Step("mypy", [*run, "mypy"]),
+        Step("images", [*run, "servicelab.cli", "images", "ensure"], docker=True, early=True),
         Step("unit", [*run, "pytest", "-q", "tests/unit", *services]),
     ]
-    steps.append(Step("images", [*run, "servicelab.cli", "images", "ensure"], docker=True, early=True))
     for name, folder in (("integration", "tests/integration"), ("machinery", "tests/notebooks"), ("browser", "tests/browser")):
         if any((root / folder).glob("test_*.py")):
             steps.append(Step(name, [*run, "pytest", "-q", folder], docker=True))
     if any(root.glob("notebooks/*.ipynb")):
         steps.append(Step("notebooks", [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"], docker=True))
-    if any(root.glob("solutions/*.ipynb")):  # beside all that needs Docker: it waits more than it computes
+    if any(root.glob("solutions/*.ipynb")):  # beside all that follows the images: it waits more than it computes
         labs = [*run, "servicelab.cli", "lessons", "check", "--wrong"]
-        steps.append(Step("labs", labs, docker=True, beside="integration"))
+        steps.append(Step("labs", labs, docker=True, beside="unit"))
     return steps
 
 

@@ -19,8 +19,10 @@ from typing import Any
 import dns.message
 import dns.query
 import docker
+import kombu
 import pytest
 import requests
+from amqp.exceptions import AccessRefused
 from docker.errors import NotFound
 from docker.models.containers import Container
 from pymongo import MongoClient
@@ -30,12 +32,13 @@ from servicelab import images, settings
 from servicelab.images import recipes
 
 PYTHON, NODE, POSTGRES, MONGO = "library/python:3.13-slim", "library/node:24-slim", "library/postgres:17", "library/mongo:6.0"
-CONSUL = "hashicorp/consul:1.22"
+CONSUL, RABBITMQ = "hashicorp/consul:1.22", "library/rabbitmq:4-management"
 SECONDS = 120  # a deadline for what takes two, on a machine that does much else
 
 # The health checks that the compose files have.
 POSTGRES_HEALTH = 'pg_isready -q -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
 MONGO_HEALTH = ": </dev/tcp/$HOSTNAME/27017"
+RABBITMQ_HEALTH = ": </dev/tcp/$HOSTNAME/5672"
 CONSUL_HEALTH = ["consul", "operator", "raft", "list-peers"]
 
 MONGO_PORT = {"27017/tcp": ("127.0.0.1", None)}
@@ -306,3 +309,32 @@ def test_two_processes_build_it_once(workshop: Workshop) -> None:
     assert [process.returncode for process in processes] == [0, 0], outputs
     lines = "".join(outputs).splitlines()
     assert sum(line.startswith("building 2/3: RUN") for line in lines) == 1, outputs
+
+
+def test_rabbitmq(run: Run) -> None:
+    images.ensure([RABBITMQ], registry=settings.registry())
+    environment = {"RABBITMQ_DEFAULT_USER": "shop", "RABBITMQ_DEFAULT_PASS": "right"}
+    container = run(RABBITMQ, environment=environment, ports={"5672/tcp": ("127.0.0.1", None), "15672/tcp": ("127.0.0.1", None)})
+    healthy(container, RABBITMQ_HEALTH)
+    container.reload()
+    port, management = (container.ports[f"{inner}/tcp"][0]["HostPort"] for inner in (5672, 15672))
+    with pytest.raises(AccessRefused), kombu.Connection(f"amqp://shop:wrong@127.0.0.1:{port}//") as connection:
+        connection.connect()
+    with kombu.Connection(f"amqp://shop:right@127.0.0.1:{port}//") as connection:
+        queue = connection.SimpleQueue("jobs", queue_args={"x-queue-type": "quorum"})
+        queue.put("kept")
+        queue.close()
+    assert requests.get(f"http://127.0.0.1:{management}/api/overview", auth=("shop", "right"), timeout=SECONDS).ok
+    assert shell(container, "grep Uid /proc/1/status")[1].split()[1] == "999"
+
+    container.stop(timeout=SECONDS)
+    assert container.wait()["StatusCode"] == 0
+    container.start()
+    healthy(container, RABBITMQ_HEALTH)
+    container.reload()
+    with kombu.Connection(f"amqp://shop:right@127.0.0.1:{container.ports['5672/tcp'][0]['HostPort']}//") as connection:
+        queue = connection.SimpleQueue("jobs", queue_args={"x-queue-type": "quorum"})
+        message = queue.get(timeout=SECONDS)
+        message.ack()
+        assert message.payload == "kept"
+        queue.close()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kombu
 import pytest
 import requests
 
-from servicelab import Stack, faults
+from servicelab import Stack, faults, images
 from servicelab.errors import ServicelabError
 from servicelab.views import system, watcher
 from servicelab.views.look import Look
@@ -102,6 +104,31 @@ def test_what_a_look_sees(stack: Stack, look: Look) -> None:
         until(lambda: look.take().faults == {"front": ("cpu 0.5",)})
     until(lambda: look.take().faults == {})
     session.close()
+
+
+def test_a_queue_is_seen_to_fill_and_to_empty(learner: str, registry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICELAB_LEARNER", learner)
+    monkeypatch.setenv("REGISTRY", registry)
+    monkeypatch.setenv("RABBITMQ_PASSWORD", secrets.token_hex(8))
+    images.ensure(["library/rabbitmq:4-management"], registry=registry)
+    stack = Stack.of(FILE.with_name("queue.yaml"))
+    stack.up()
+    look = Look(stack._engine, system.read(stack.application))
+    address = {"hostname": "127.0.0.1", "port": stack["rabbit"].port(5672), "userid": "shop"}
+    with kombu.Connection(transport="amqp", password=os.environ["RABBITMQ_PASSWORD"], **address) as broker:
+        jobs = broker.SimpleQueue("jobs")
+        for number in range(3):
+            jobs.put(number)
+        seen = until(lambda: (now := look.take()).depths == {"rabbit": {"jobs": 3}} and now)
+        assert seen.connections["rabbit"] == 1
+        taken = [jobs.get(timeout=PATIENCE) for _ in range(3)]
+        assert [message.payload for message in taken] == [0, 1, 2]
+        for message in taken:
+            message.ack()
+        until(lambda: look.take().depths == {"rabbit": {"jobs": 0}})
+        jobs.close()
+    look.close()
+    stack.client.close()
 
 
 def test_buttons_act_on_real_containers_and_the_view_shows_it(stack: Stack, view: StackView) -> None:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from servicelab import Stack, compose
-from servicelab.views import draw, marks, read, sockets, text
+from servicelab.views import draw, marks, queues, read, sockets, text
 from servicelab.views.logs import Line, Reader
 from servicelab.views.places import layered
 from servicelab.views.rates import Rates
@@ -119,6 +119,7 @@ def live(shop: System, **options: Any) -> ElementTree.Element:
         faults={"users": ("latency 300 ms",)},
         rates={(OUTSIDE, "gateway"): Rate(120.04, 2.5), ("rabbit", "gateway"): Rate(1.0)},
         connections={"postgres": 7},
+        depths={"rabbit": {"orders": 1, "mail": 12, **{f"q{n}": 0 for n in range(9)}}},
     )
     return ElementTree.fromstring(draw(shop, snapshot, **options))
 
@@ -138,6 +139,8 @@ def test_a_live_picture_says_each_state_in_words(shop: System, narrow: bool) -> 
     assert said["orders"].startswith("orders, service, 1 paused, 2 exited 137")
     assert said["mongo"] == "mongo, MongoDB database, not there"
     assert "and 3 more, 3 of them well, 7 connections" in said["postgres"]
+    assert said["rabbit"].startswith("rabbit, RabbitMQ queue, not there, mail 12 messages, orders 1 message, q0 0 messages, ")
+    assert ", and 5 more queues 0 messages, " in said["rabbit"] + ", "
     chosen = [g.attrib["data-node"] for g in root.iter(f"{SVG}g") if g.attrib.get("aria-pressed") == "true"]
     assert chosen == ["orders"]
     assert all(g.attrib["tabindex"] == "0" for g in root.iter(f"{SVG}g") if "data-node" in g.attrib)
@@ -283,6 +286,23 @@ def test_connections_from_elsewhere_are_counted() -> None:
     assert sockets.connections(SOCKETS + SOCKETS_6) == 3
     assert sockets.connections(SOCKETS + "cat: /proc/net/tcp6: No such file or directory\n") == 2
     assert sockets.connections("") == 0
+
+
+METRICS = """\
+HTTP/1.1 200 OK\r
+content-type: text/plain\r
+\r
+# HELP rabbitmq_detailed_queue_messages Sum of ready and unacknowledged messages
+rabbitmq_detailed_queue_messages_ready{vhost="/",queue="orders"} 2
+rabbitmq_detailed_queue_messages{vhost="/",queue="orders"} 3
+rabbitmq_detailed_queue_messages{vhost="/",queue="a \\"b\\" {c}"} 0
+rabbitmq_detailed_queue_messages{vhost="other",queue="orders"} 4
+"""
+
+
+def test_the_messages_of_each_queue_are_counted() -> None:
+    assert queues.depths(METRICS) == {"orders": 7, 'a \\"b\\" {c}': 0}
+    assert queues.depths("bash: connect: Connection refused") == {}
 
 
 def test_what_a_thread_sends_belongs_to_the_cell_that_made_the_view() -> None:

@@ -7,6 +7,7 @@ marks.py     shapes and colours
 drawing.py   the one drawer of all pictures
 logs.py      new log lines, in bulk
 sockets.py   connections of databases and queues
+queues.py    messages in queues
 rates.py     requests and errors per second, from the logs
 look.py      looking at a running stack, cheaply
 watcher.py   one thread a stack, while somebody looks

@@ -14,6 +14,7 @@ from servicelab.views.system import OUTSIDE, Arrow, Node, System
 
 MOST_ROWS = 6
 FAULT_LETTERS = 26
+QUEUE_LETTERS = 14  # beside "1234 messages"
 
 Row = tuple[str, str, str]
 """The name of a mark, words, and what stands at the right end."""
@@ -62,8 +63,24 @@ def _rows(node: Node, snapshot: Snapshot | None) -> list[Row]:
     if node.name in snapshot.connections:
         count = snapshot.connections[node.name]
         rows.append(("", f"{count} connection{'' if count == 1 else 's'}", ""))
+    rows += _queues(snapshot.depths.get(node.name, {}))
     for fault in snapshot.faults.get(node.name, ()):
-        rows.append(("fault", fault if len(fault) <= FAULT_LETTERS else fault[: FAULT_LETTERS - 1] + "…", ""))
+        rows.append(("fault", _cut(fault, FAULT_LETTERS), ""))
+    return rows
+
+
+def _cut(words: str, letters: int) -> str:
+    return words if len(words) <= letters else words[: letters - 1] + "…"
+
+
+def _queues(depths: Mapping[str, int]) -> list[Row]:
+    """The fullest first, and the others' messages together."""
+    fullest = sorted(depths.items(), key=lambda queue: (-queue[1], queue[0]))
+    rows: list[Row] = [
+        ("", _cut(name, QUEUE_LETTERS), f"{count} message{'' if count == 1 else 's'}") for name, count in fullest[:MOST_ROWS]
+    ]
+    if rest := fullest[MOST_ROWS:]:
+        rows.append(("", f"and {len(rest)} more queues", f"{sum(count for _, count in rest)} messages"))
     return rows
 
 
@@ -86,10 +103,11 @@ def _call(arrow: Arrow, rates: Rates) -> Row:
 def _node(node: Node, place: Place, rows: Sequence[Row], *, live: bool, chosen: bool) -> str:
     left, top = place.left, place.top
     drop = 9 if node.kind == "database" else 0  # below the lid
+    end = 10 if node.kind == "queue" else 0  # of the pipe
     drawn = [marks.shape(node.kind, place)]
     drawn.append(text(left + 14, top + 20 + drop, node.name, kind="head"))
     drawn.append(text(left + 14, top + 36 + drop, node.role, kind="dim"))
-    drawn += _lines(rows, left, top + 56 + drop, place.width)
+    drawn += _lines(rows, left, top + 56 + drop, place.width - end)
     if not live:
         return f"<g>{''.join(drawn)}</g>"
     label = ", ".join([f"{node.name}, {node.role}", *(f"{words} {end}".strip() for _, words, end in rows)])

@@ -18,14 +18,14 @@ from servicelab.engine.spec import SERVICE, SOURCE
 from servicelab.engine.stacks import Engine
 from servicelab.faults import Fault, journal
 from servicelab.faults.network import PROXY, RULES
-from servicelab.views import snapshot, sockets
+from servicelab.views import queues, snapshot, sockets
 from servicelab.views.logs import Line, Reader
 from servicelab.views.rates import Rates
 from servicelab.views.snapshot import Snapshot, Usage
 from servicelab.views.system import System
 
 USAGE_EVERY = 5.0
-"""Seconds between two questions for a container's memory, CPU or connections: the engine takes up to a second for each."""
+"""Seconds between two questions for a container's memory, CPU, connections or queues: the engine takes up to a second for each."""
 
 ASKING = 3  # threads for them
 
@@ -43,6 +43,7 @@ class Look:
         self._usage: dict[str, Usage] = {}
         self._spent: dict[str, tuple[float, float]] = {}
         self._connections: dict[str, int] = {}  # by container
+        self._depths: dict[str, dict[str, int]] = {}  # by container
         self._edited: dict[str, bool] = {}
         self._faults: dict[str, tuple[str, ...]] = {}
         self._readers: dict[str, Reader] = {}
@@ -69,7 +70,13 @@ class Look:
         except (docker.errors.DockerException, requests.RequestException) as error:
             return Snapshot(trouble=f"the Docker engine does not answer: {error}")
         self._ask(running)
-        seen = Snapshot(snapshot.replicas(summaries), self._faults, self._rates.now(), self._connections_of(running))
+        seen = Snapshot(
+            snapshot.replicas(summaries),
+            self._faults,
+            self._rates.now(),
+            self._connections_of(running),
+            {_service(s): self._depths[s["Id"]] for s in running if s["Id"] in self._depths},
+        )
         return seen.with_details(self._usage, (i for i, edited in self._edited.items() if edited))
 
     def lines(self, service: str) -> list[Line]:
@@ -121,13 +128,17 @@ class Look:
         for summary in running:
             container, service = summary["Id"], _service(summary)
             self._due("usage", container, self._ask_usage, container)
-            if service in self._system.nodes and self._system.nodes[service].kind in ("database", "queue"):
+            kind = self._system.nodes[service].kind if service in self._system.nodes else "service"
+            if kind in ("database", "queue"):
                 self._due("connections", container, self._ask_connections, container)
+            if kind == "queue":
+                self._due("depths", container, self._ask_depths, container)
             if summary["Labels"].get(SOURCE) and container not in self._edited:
                 self._due("edited", container, self._ask_edited, container)
         ids = {s["Id"] for s in running}
         self._usage = {i: usage for i, usage in self._usage.items() if i in ids}
         self._connections = {i: count for i, count in self._connections.items() if i in ids}
+        self._depths = {i: depths for i, depths in self._depths.items() if i in ids}
 
     def _due(self, what: str, container: str, ask: Callable[..., None], *arguments: Any) -> None:
         last, future = self._asked.get((what, container), (-USAGE_EVERY, None))
@@ -148,6 +159,11 @@ class Look:
     def _ask_connections(self, container: str) -> None:
         _, table = ready.run(self._clients.get(), container, sockets.COMMAND)
         self._connections[container] = sockets.connections(table)
+
+    def _ask_depths(self, container: str) -> None:
+        code, metrics = ready.run(self._clients.get(), container, queues.COMMAND)
+        if code == 0:
+            self._depths[container] = queues.depths(metrics)
 
     def _connections_of(self, running: Summaries) -> dict[str, int]:
         """By service, where they are known: of its replicas together."""

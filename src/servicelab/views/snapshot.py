@@ -55,7 +55,8 @@ class Rate:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """By service: its replicas by number (none: not there), faults in words, connections of a database where they are known.
+    """By service: its replicas by number (none: not there), faults in words, connections of a database where they are known,
+    messages by queue where they are known (of replicas in a cluster each knows all: those of the last).
 
     ``rates`` by (caller, callee), where the caller is OUTSIDE if the request names none. ``trouble``: why nothing could be seen.
     """
@@ -64,6 +65,7 @@ class Snapshot:
     faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rates: Mapping[tuple[str, str], Rate] = field(default_factory=dict)
     connections: Mapping[str, int] = field(default_factory=dict)
+    depths: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     trouble: str = ""
 
     def of(self, service: str) -> tuple[Replica, ...]:
