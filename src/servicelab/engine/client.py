@@ -19,13 +19,16 @@ TIMEOUT = 60  # seconds that the engine may take for one answer
 def connect(version: str | None = None) -> docker.DockerClient:
     """A client of the engine that the Docker CLI would use. Raises `EngineError` where none answers."""
     try:
-        return docker.from_env(version=version or "auto", timeout=TIMEOUT)
+        client = docker.from_env(version=version or "auto", timeout=TIMEOUT)
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise EngineError(
             "no Docker engine answers",
             why=str(error.__cause__ or error),
             fix="python3 start.py installs or starts one; `servicelab doctor` says what is wrong",
         ) from None
+    if client.api.base_url.startswith("http+docker:"):  # a socket: no proxy stands before it
+        client.api.trust_env = False  # or requests reads the whole environment for one, at each call
+    return client
 
 
 class Clients:
