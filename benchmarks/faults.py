@@ -46,7 +46,7 @@ def ask(path="/", patience=10.0):
         connection = http.client.HTTPConnection("callee", 8000, timeout=patience)
         connection.request("GET", path)
         return begun, connection.getresponse().read().decode(), (time.time() - begun) * 1000
-    except OSError as error:
+    except (OSError, http.client.HTTPException):
         return begun, None, (time.time() - begun) * 1000
     finally:
         connection.close()
