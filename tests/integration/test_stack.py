@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from servicelab import Stack, settings
+from servicelab.engine import live_edit
 from servicelab.errors import ServicelabError, UpdateError
 from servicelab.service import Service
 
@@ -206,6 +207,19 @@ class TestUpdate:
         assert said in str(caught.value)
         users.ready()
         assert user_name(users).isupper(), "the last good file is the edited one"
+
+    def test_it_arrives_byte_for_byte_and_so_does_what_is_put_back(self, shop: Stack) -> None:
+        odd = source("users", "routes.py") + "# 'quoted' \"twice\" $HOME `id` %s \\n \\\\ é 😀\n\n# no newline at the end"
+        shop["users"].update("routes.py", odd)
+        assert live_edit.edits(shop["users"].container) == {"routes.py": odd}
+        with pytest.raises(UpdateError):
+            shop["users"].update("routes.py", "import no_such_module\n")
+        assert live_edit.edits(shop["users"].container) == {"routes.py": odd}
+
+    def test_what_no_command_can_carry_is_refused(self, shop: Stack) -> None:
+        with pytest.raises(UpdateError, match="more than 100,000 bytes"):
+            shop["users"].update("routes.py", "#" * (live_edit.LONGEST + 1))
+        shop["users"].update("routes.py", source("users", "routes.py") + "#" * (live_edit.LONGEST - 20_000))
 
     def test_reset_undoes_it(self, shop: Stack) -> None:
         shop["users"].reset()

@@ -1,6 +1,7 @@
 """Change a running service's source file: no rebuild, no bind mount, live in well under a second.
 
-The file goes in by `put_archive`, then gunicorn's master gets SIGHUP: it starts new workers and lets the old ones finish. What was
+One command inside tells what the file was and writes what it is to be: half as long as two archives, for each of which the engine
+starts a process of its own. Then gunicorn's master gets SIGHUP: it starts new workers and lets the old ones finish. What was
 edited is asked of the container itself (its difference from the image), so nothing has to be remembered and nothing can be stale.
 """
 
@@ -21,6 +22,7 @@ from servicelab.engine.spec import SERVICE, SOURCE
 from servicelab.errors import UpdateError
 
 TIMEOUT = 90.0  # seconds for the new workers to start: a crash is seen at once, only a very busy machine needs so long
+LONGEST = 100_000  # bytes of a source file: the kernel takes 128 KiB as one argument of a command
 _TRACEBACKS = 200  # lines: those of two workers, and that of the master, which gives up
 
 
@@ -37,10 +39,18 @@ def update(container: Container, path: str, source: str) -> None:
                 why=str(error),
                 fix="mend it and try again",
             ) from None
-    good = read_file(container, full)
+    if len(source.encode()) > LONGEST:
+        raise UpdateError(
+            f"{path} of {name} is too long to be changed while it runs",
+            why=f"it has more than {LONGEST:,} bytes",
+            fix="edit its files under services/ and call up(): it is built anew",
+        )
+    good, trouble = _exchange(container, full, source)
     if good is None:
         raise UpdateError(f"{name} has no file {path}", fix=f"it has: {', '.join(_files(container)) or 'none'}")
-    _put(container, full, source.encode())
+    if trouble:
+        _put(container, full, good)
+        raise UpdateError(f"{path} of {name} can't be written", why=trouble, fix="it is as it was; is the engine's disk full?")
     if _reload(container):
         return
     log = last_lines(container.client, container.id, _TRACEBACKS)
@@ -121,6 +131,15 @@ def _files(container: Container) -> list[str]:
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
         names = (m.name.partition("/")[2] for m in archive.getmembers() if m.isfile())
         return sorted(n for n in names if not n.endswith(".pyc"))
+
+
+def _exchange(container: Container, full: str, source: str) -> tuple[bytes | None, str]:
+    """What the file FULL was (None: it is not there), which is SOURCE now, and why it is not (empty: it is)."""
+    command = ["sh", "-c", 'test -f "$0" || exit 0; echo; cat "$0" && printf %s "$1" > "$0"', full, source]
+    api = container.client.api
+    created = api.exec_create(container.id, command, user="0")
+    was, trouble = api.exec_start(created["Id"], demux=True)
+    return (was[1:] if was else None), (trouble or b"").decode("utf-8", "replace")
 
 
 def _put(container: Container, full: str, content: bytes) -> None:
