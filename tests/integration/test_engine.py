@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -114,7 +115,7 @@ def test_a_network_that_appears_after_the_look_is_taken(
     stack = engine(WEB)
     look = networks.settle
 
-    def look_too_early(asking: docker.DockerClient, project: str) -> dict[str, str]:
+    def look_too_early(asking: docker.DockerClient, project: str) -> dict[str, dict[str, Any]]:
         seen = look(asking, project)
         if not seen:
             labels = {**stack.labels, "com.docker.compose.network": "back"}
@@ -125,6 +126,24 @@ def test_a_network_that_appears_after_the_look_is_taken(
     stack.up()
     names = [n["Name"] for n in client.api.networks(filters={"label": f"com.docker.compose.project={stack.project}"})]
     assert sorted(names) == [f"{stack.project}_back", f"{stack.project}_front"]
+
+
+def test_a_network_that_the_file_wants_otherwise_is_replaced(engine: Make, client: docker.DockerClient, left: Left) -> None:
+    first = engine(WEB)
+    first.up()
+    before = ids(first, client)
+    front = client.networks.get(f"{first.project}_front").id
+    changed = engine(WEB.replace("internal: true", "internal: false"))
+    changed.up()
+    back = client.networks.get(f"{first.project}_back")
+    assert back.attrs["Internal"] is False
+    assert {c.id for c in back.containers} == set(ids(changed, client, "db") + ids(changed, client, "web"))
+    assert client.networks.get(f"{first.project}_front").id == front
+    assert not set(before) & set(ids(changed, client)), "all were on it"
+    assert len(left()["networks"]) == 2
+    there = ids(changed, client)
+    changed.up()
+    assert ids(changed, client) == there
 
 
 def test_scale(engine: Make, client: docker.DockerClient) -> None:

@@ -71,10 +71,12 @@ class Convergence:
 
     def _plan(self, client: docker.DockerClient) -> None:
         filters = {"label": f"{c.PROJECT}={self.project}"}
-        self.networks = networks.settle(client, self.project)
+        found = networks.settle(client, self.project)
+        self.networks = {name: there["Id"] for name, there in found.items()}
         for name, network in self.application.networks.items():
-            if f"{self.project}_{name}" not in self.networks:
-                self.tasks.add(("network", name), partial(self._create_network, name, network))
+            there = found.get(f"{self.project}_{name}")
+            if there is None or (networks.differs(there, network) and self._users_of(name) <= self.replicas.keys()):
+                self.tasks.add(("network", name), partial(self._make_network, name, network, there))
         volumes = {v["Name"]: v for v in client.api.volumes(filters=filters)["Volumes"] or []}
         for name, volume in self.application.volumes.items():
             there = volumes.get(f"{self.project}_{name}")
@@ -110,24 +112,16 @@ class Convergence:
                 extra = f"{name}-{number}"
                 self.tasks.add(summary["Id"], partial(remove, self.pool, summary, extra, self.progress))
 
-    def _create_network(self, name: str, network: Network) -> None:
-        full = f"{self.project}_{name}"
-        client = self.pool.get()
-        try:
-            made = client.api.create_network(
-                full,
-                driver="bridge",
-                check_duplicate=True,
-                internal=network.internal,
-                labels={**self.engine.labels, **network.labels, c.NETWORK: name},
-            )["Id"]
-        except docker.errors.APIError as error:
-            # a killed kernel's last request can still have been carried out after we looked
-            made = networks.settle(client, self.project).get(full) if error.status_code == 409 else None
-            if made is None:
-                raise
-        self._made("network", made)
-        self.networks[full] = made
+    def _users_of(self, network: str) -> set[str]:
+        return {service.name for service in self.application.services.values() if network in service.networks}
+
+    def _make_network(self, name: str, network: Network, there: dict[str, Any] | None) -> None:
+        """Whoever is on the one that is THERE is made anew afterwards, because he is on none of the stack's networks."""
+        client, full = self.pool.get(), f"{self.project}_{name}"
+        if there is not None:
+            networks.remove(client, there["Id"])
+        self.networks[full] = networks.create(client, full, network, {**self.engine.labels, c.NETWORK: name})
+        self._made("network", self.networks[full])
 
     def _prepare_volume(self, name: str, volume: Volume, there: dict[str, Any] | None) -> None:
         """A database keeps the password that its data was made with: data of another checkout's passwords is of no use here."""
