@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import shutil
 import subprocess
@@ -93,6 +94,12 @@ def plain_environment() -> Mapping[str, str]:
     own = {"VIRTUAL_ENV", "SERVICELAB_HOME", "SERVICELAB_LEARNER", "REGISTRY", "PIP_FIND_LINKS", "PIP_INDEX_URL"}
     path = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if not p.startswith(sys.prefix))
     return {**{name: value for name, value in os.environ.items() if name not in own}, "PATH": path}
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """These take long: where they are after 400 s (faulthandler_timeout) is no news, and reads like a failure."""
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture
