@@ -17,12 +17,17 @@ from datetime import datetime
 import docker
 from docker.models.containers import Container
 
-from servicelab.engine.ready import FIRST_PAUSE, last_lines
+from servicelab.engine.ready import FIRST_PAUSE, last_lines, run
 from servicelab.engine.spec import SERVICE, SOURCE
 from servicelab.errors import UpdateError
 
 TIMEOUT = 90.0  # seconds for the new workers to start: a crash is seen at once, only a very busy machine needs so long
 LONGEST = 100_000  # bytes of a source file: the kernel takes 128 KiB as one argument of a command
+_NO_FILE = 3
+# Prints what the file was, and makes it the second argument: whole, or not at all.
+_EXCHANGE = (
+    f'test -f "$0" || exit {_NO_FILE}; printf %s "$1" > "$0.new" && cat "$0" && mv "$0.new" "$0" || {{ rm -f "$0.new"; exit 1; }}'
+)
 _TRACEBACKS = 200  # lines: those of two workers, and that of the master, which gives up
 
 
@@ -45,16 +50,17 @@ def update(container: Container, path: str, source: str) -> None:
             why=f"it has more than {LONGEST:,} bytes",
             fix="edit its files under services/ and call up(): it is built anew",
         )
-    good, trouble = _exchange(container, full, source)
-    if good is None:
+    code, good = run(container.client, container.id, ["sh", "-c", _EXCHANGE, full, source], user="0")
+    if code == _NO_FILE:
         raise UpdateError(f"{name} has no file {path}", fix=f"it has: {', '.join(_files(container)) or 'none'}")
-    if trouble:
-        _put(container, full, good)
-        raise UpdateError(f"{path} of {name} can't be written", why=trouble, fix="it is as it was; is the engine's disk full?")
+    if code != 0:
+        raise UpdateError(
+            f"{path} of {name} can't be written", why=good[-500:], fix="it is as it was; is the engine's disk full?"
+        )
     if _reload(container):
         return
     log = last_lines(container.client, container.id, _TRACEBACKS)
-    _put(container, full, good)
+    _put(container, full, good.encode())
     container.reload()
     if container.status != "running":  # gunicorn gives up when no worker starts
         container.start()
@@ -131,15 +137,6 @@ def _files(container: Container) -> list[str]:
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
         names = (m.name.partition("/")[2] for m in archive.getmembers() if m.isfile())
         return sorted(n for n in names if not n.endswith(".pyc"))
-
-
-def _exchange(container: Container, full: str, source: str) -> tuple[bytes | None, str]:
-    """What the file FULL was (None: it is not there), which is SOURCE now, and why it is not (empty: it is)."""
-    command = ["sh", "-c", 'test -f "$0" || exit 0; echo; cat "$0" && printf %s "$1" > "$0"', full, source]
-    api = container.client.api
-    created = api.exec_create(container.id, command, user="0")
-    was, trouble = api.exec_start(created["Id"], demux=True)
-    return (was[1:] if was else None), (trouble or b"").decode("utf-8", "replace")
 
 
 def _put(container: Container, full: str, content: bytes) -> None:
