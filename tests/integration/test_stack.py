@@ -205,7 +205,6 @@ class TestUpdate:
         with pytest.raises(UpdateError, match=r"routes\.py of users") as caught:
             users.update("routes.py", new)
         assert said in str(caught.value)
-        users.ready()
         assert user_name(users).isupper(), "the last good file is the edited one"
 
     def test_it_arrives_byte_for_byte_and_so_does_what_is_put_back(self, shop: Stack) -> None:

@@ -57,15 +57,11 @@ def update(container: Container, path: str, source: str) -> None:
         raise UpdateError(
             f"{path} of {name} can't be written", why=good[-500:], fix="it is as it was; is the engine's disk full?"
         )
-    if _reload(container):
+    if _renew(container):
         return
     log = last_lines(container.client, container.id, _TRACEBACKS)
     _put(container, full, good.encode())
-    container.reload()
-    if container.status != "running":  # gunicorn gives up when no worker starts
-        container.start()
-    else:
-        _reload(container)
+    _renew(container)
     raise UpdateError(
         f"{path} of {name} is as it was before: no worker started with the new one",
         why=_reason(log),
@@ -149,12 +145,18 @@ def _put(container: Container, full: str, content: bytes) -> None:
     container.put_archive(folder, buffer.getvalue())
 
 
-def _reload(container: Container) -> bool:
-    """Whether all of the new workers got ready."""
+def _renew(container: Container) -> bool:
+    """Reload, or start where it has ended: gunicorn gives up when no worker starts. Whether all of the new workers got ready.
+
+    A master that only starts must be waited for as well: until it listens for SIGHUP, the next one would end it.
+    """
     old = _workers(container)  # perhaps also some that an earlier reload still lets finish
     since = _last_logged(container)
     before = _ready_lines(container, since)
-    container.kill(signal="SIGHUP")
+    if container.status == "running":
+        container.kill(signal="SIGHUP")
+    else:
+        container.start()
     until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
         ready = _ready_lines(container, since) - before
