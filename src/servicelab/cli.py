@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ For authors of lessons
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what ``argv`` says; returns the exit code: 0, 1 (it failed, and was said so), 2 (usage), 130 (interrupted)."""
     arguments = parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` is an interrupt as well: what was started is taken down
     steps = _steps_before()
     try:
         return int(arguments.act(arguments, steps) or 0)
@@ -127,8 +129,6 @@ def parser() -> argparse.ArgumentParser:
         command = verbs.add_parser(verb, help=what)
         command.add_argument("numbers", nargs="*" if verb != "restore" else "+", metavar="NN", help="default: all")
         command.set_defaults(act=commands.lessons, verb=verb)
-        if verb == "check":
-            command.add_argument("--wrong", action="store_true", help="only what has to fail (nbval runs the solutions)")
         if verb == "restore":
             command.add_argument("--lab", action="store_true", help="its lab, not the lesson")
     return top

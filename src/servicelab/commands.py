@@ -223,7 +223,7 @@ def lessons(arguments: argparse.Namespace, steps: Steps) -> int:
             changed = labs.generate(number)
             _say_changed(lesson.name, [changed] if changed else [])
         else:
-            failed += sum(bool(verdict.fault) for verdict in trials.try_out(number, solution=not arguments.wrong))
+            failed += sum(bool(verdict.fault) for verdict in trials.try_out(number))
     return 1 if failed else 0
 
 

@@ -65,7 +65,7 @@ def all_steps(root: Path | None = None) -> list[Step]:
     if any(root.glob("notebooks/*.ipynb")):
         steps.append(Step("notebooks", [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"], docker=True))
     if any(root.glob("solutions/*.ipynb")):  # beside all that follows the images: it waits more than it computes
-        labs = [*run, "servicelab.cli", "lessons", "check", "--wrong"]
+        labs = [*run, "servicelab.cli", "lessons", "check"]
         steps.append(Step("labs", labs, docker=True, beside="unit"))
     return steps
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -60,9 +61,11 @@ def test_an_error_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch, c
     assert capsys.readouterr().err == "it broke\nwhy:  of this\nfix:  do that\n"
 
 
-def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_with_130(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> list[doctor.Finding]:
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
+        return []
 
     monkeypatch.setattr(doctor, "examine", interrupted)
     assert cli.main(["doctor"]) == 130
@@ -102,7 +105,7 @@ def test_lessons_without_a_lab_are_passed_over(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(lessons, "find", lambda number: next(lesson for lesson in known if lesson.number == number))
     tried: list[str] = []
     verdict = trials.Verdict("01", "empty", "failed", "for another reason")
-    monkeypatch.setattr(trials, "try_out", lambda number, solution: tried.append(number) or [verdict])
+    monkeypatch.setattr(trials, "try_out", lambda number: tried.append(number) or [verdict])
     monkeypatch.setattr(authoring, "export_text", lambda number: tried.append(f"text {number}") or [])
     assert cli.main(["lessons", "check"]) == 1
     assert cli.main(["lessons", "text"]) == 0

@@ -112,16 +112,31 @@ def test_each_variant_of_a_good_lab_ends_as_it_must(lesson: lessons.Lesson, tmp_
     verdicts = trials.try_out("7", root=tmp_path, echo=rows.append)
     assert [(verdict.trial, verdict.outcome.partition(":")[0], verdict.fault) for verdict in verdicts] == [
         ("untouched", "NotImplementedError in check-largest", ""),
-        ("without second", "NotImplementedError in second", ""),
         ("from-zero", "CheckFailed in check-largest", ""),
         ("last-one", "CheckFailed in check-largest", ""),
+        ("without second", "NotImplementedError in second", ""),
         ("solution", "passes", ""),
     ]
     assert all(row.endswith("as it must") for row in rows)
 
 
-def failure(error: str, message: str, cell_id: str = "check-largest") -> notebooks.CellError:
-    return notebooks.CellError(cell_id=cell_id, position=2, error=error, message=message)
+def test_a_mistake_that_cannot_be_mended_where_it_was_made_is_a_fault(lesson: lessons.Lesson, tmp_path: Path) -> None:
+    """The wrong answer leaves something behind that the right one trips over: a learner would have to start anew."""
+    (lesson.wrong / "last-one.py").write_text(WRONG["last-one"].replace("return", "globals()['max'] = min\nreturn"))
+    verdicts = trials.try_out("7", root=tmp_path, echo=[].append)
+    assert verdicts[-1].trial == "solution"
+    assert verdicts[-1].fault.startswith("the solution fails: not so: the largest is found")
+
+
+def test_an_answer_that_takes_the_kernel_down_ends_the_trials(lesson: lessons.Lesson, tmp_path: Path) -> None:
+    (lesson.wrong / "last-one.py").write_text(WRONG["last-one"].replace("return", "import os\nos._exit(1)\nreturn"))
+    verdicts = trials.try_out("7", root=tmp_path, echo=[].append)
+    assert [verdict.trial for verdict in verdicts] == ["untouched", "from-zero", "last-one"]
+    assert verdicts[-1].fault.startswith("it has to fail with CheckFailed, not with DeadKernel")
+
+
+def failure(error: str, message: str) -> notebooks.CellError:
+    return notebooks.CellError(cell_id="check-largest", position=2, error=error, message=message)
 
 
 @pytest.mark.parametrize(
@@ -130,19 +145,18 @@ def failure(error: str, message: str, cell_id: str = "check-largest") -> noteboo
         (failure("CheckFailed", "not so: the largest is found"), ""),
         (failure("CheckFailed", "not so: negative numbers count"), "it fails for another reason"),
         (failure("NameError", "the largest is found"), "it has to fail with CheckFailed, not with NameError"),
-        (failure("CheckFailed", "not so: the largest is found", "title"), "fails before exercise largest is reached"),
         (None, "it passed, and has to fail"),
     ],
 )
 def test_a_wrong_answer_counts_only_when_it_fails_for_its_reason(came: notebooks.CellError | None, fault: str) -> None:
-    trial = trials.Trial("last-one", solution(), ("CheckFailed",), "the largest is found", "largest")
+    trial = trials.Trial("last-one", "largest", "return 1", ("CheckFailed",), "the largest is found")
     judged = trials.judge(trial, came)
     assert fault in judged
     assert bool(judged) == bool(fault)
 
 
 def test_a_solution_that_fails_is_a_fault() -> None:
-    judged = trials.judge(trials.Trial("solution", solution()), failure("CheckFailed", "not so"))
+    judged = trials.judge(trials.Trial("solution", "largest"), failure("CheckFailed", "not so"))
     assert judged == "the solution fails: not so"
 
 

@@ -9,7 +9,8 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,24 +127,26 @@ def play(
     timeout: int = CELL_TIMEOUT,
     watch: Watch | None = None,
 ) -> None:
-    """Run ``notebook`` in place, in a fresh kernel of this environment with ``env`` on top of its own.
+    """Run ``notebook`` in place, from its first cell to its last, in a kernel of its own.
 
-    ``timeout`` is in seconds and for each cell. Raises CellError at the first cell that fails; the cells before it keep
-    what they gave.
+    Raises CellError at the first cell that fails; the cells before it keep what they gave.
     """
-    position = 0
+    with kernel(notebook, cwd=cwd, env=env, timeout=timeout) as run:
+        for index, cell in enumerate(notebook.cells):
+            run(index)
+            if watch is not None:
+                watch(cell, index)
 
-    def started(cell: Any, cell_index: int) -> None:
-        nonlocal position
-        if cell.cell_type == "code":
-            position += 1
-        elif watch is not None:
-            watch(cell, cell_index)
 
-    def executed(cell: Any, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
-        if watch is not None and execute_reply["content"]["status"] == "ok":
-            watch(cell, cell_index)
+@contextmanager
+def kernel(
+    notebook: Any, *, cwd: Path, env: Mapping[str, str] | None = None, timeout: int = CELL_TIMEOUT
+) -> Iterator[Callable[[int], None]]:
+    """A fresh kernel of this environment with ``env`` on top of its own, for the time of a ``with`` block.
 
+    Gives ``run(index)``, which runs one cell of ``notebook`` in place, as it is at that moment. ``timeout`` is in seconds and for
+    each cell. A cell that fails raises CellError; unless it hung or took the kernel down, others can be run after it.
+    """
     client = nbclient.NotebookClient(
         notebook,
         kernel_name="python3",
@@ -154,26 +157,31 @@ def play(
         coalesce_streams=True,
         force_raise_errors=True,
         resources={"metadata": {"path": str(cwd)}},
-        on_cell_start=started,
-        on_cell_executed=executed,
     )
+
+    def run(index: int) -> None:
+        cell = notebook.cells[index]
+        try:
+            client.execute_cell(cell, index, execution_count=client.code_cells_executed + 1)
+        except CellExecutionError as failure:
+            error, message = failure.ename, _plain(failure.evalue)
+        except CellTimeoutError:
+            error, message = "Timeout", f"it ran for more than {timeout} s"
+        except DeadKernelError:
+            error, message = "DeadKernel", "its kernel ended while it ran (out of memory, or killed)"
+        else:
+            return
+        position = sum(earlier.cell_type == "code" for earlier in notebook.cells[: index + 1])
+        raise CellError(cell_id=cell.id, position=position, error=error, message=message, trace=_trace(cell))
+
     clear(notebook)
-    error, message, trace = "", "", ""
-    try:
-        # The kernel's own stderr has notes on its transport only; what a cell prints comes by another way.
-        client.execute(env={**os.environ, **(env or {})}, stderr=subprocess.DEVNULL)
-    except CellExecutionError as failure:
-        error, message = failure.ename, _plain(failure.evalue)
-        trace = _trace(code_cells(notebook)[position - 1])
-    except CellTimeoutError:
-        error, message = "Timeout", f"it ran for more than {timeout} s"
-    except RuntimeError as failure:
-        if not isinstance(failure, DeadKernelError):  # it did not come up at all
+    with ExitStack() as stack:
+        try:
+            # The kernel's own stderr has notes on its transport only; what a cell prints comes by another way.
+            stack.enter_context(client.setup_kernel(env={**os.environ, **(env or {})}, stderr=subprocess.DEVNULL))
+        except RuntimeError as failure:
             raise LessonError("no kernel to run the notebook", why=str(failure), fix="servicelab doctor") from failure
-        error, message = "DeadKernel", "its kernel ended while it ran (out of memory, killed, or interrupted)"
-    if error:
-        cell = code_cells(notebook)[max(position, 1) - 1]
-        raise CellError(cell_id=cell.id, position=position, error=error, message=message, trace=trace)
+        yield run
 
 
 def _trace(cell: Any) -> str:
