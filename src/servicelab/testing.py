@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,8 @@ _MANNERS_SECONDS = 60.0  # what an interrupted step gets to remove its container
 class Step:
     """A name to ask for, the command, and whether it needs a Docker engine.
 
-    ``early``: may begin while earlier ones still run. ``beside``: the name of an earlier step that it begins together with.
+    ``early``: may begin while earlier ones still run. ``beside``: the name of an earlier step; those that name one run beside it and
+    all that follow, one after another.
     """
 
     name: str
@@ -62,11 +64,12 @@ def all_steps(root: Path | None = None) -> list[Step]:
     for name, folder in (("integration", "tests/integration"), ("machinery", "tests/notebooks"), ("browser", "tests/browser")):
         if any((root / folder).glob("test_*.py")):
             steps.append(Step(name, [*run, "pytest", "-q", folder], docker=True))
+    # Notebooks and labs run beside all that follows the images: they wait as much as they compute.
+    if any(root.glob("solutions/*.ipynb")):
+        steps.append(Step("labs", [*run, "servicelab.cli", "lessons", "check"], docker=True, beside="unit"))
     if any(root.glob("notebooks/*.ipynb")):
-        steps.append(Step("notebooks", [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"], docker=True))
-    if any(root.glob("solutions/*.ipynb")):  # beside all that follows the images: it waits more than it computes
-        labs = [*run, "servicelab.cli", "lessons", "check"]
-        steps.append(Step("labs", labs, docker=True, beside="unit"))
+        nbval = [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"]
+        steps.append(Step("notebooks", nbval, docker=True, beside="unit"))
     return steps
 
 
@@ -97,18 +100,19 @@ def run(
         signal.signal(signal.SIGINT, signal.default_int_handler)
     results: list[Result] = []
     ahead = [_start(step, root, environ, subprocess.DEVNULL) for step in steps[1:] if step.early]
-    beside: dict[str, _Beside] = {}
+    lane = _Lane(root, environ, deadline)
     try:
         for number, step in enumerate(steps, 1):
             echo(f"\n=== {step.name} ({number} of {len(steps)}): {' '.join(['python', *step.command[1:]])}")
-            current = beside.pop(step.name, None) or _Running(step, root, environ)
-            beside |= {later.name: _Beside(later, root, environ) for later in steps[number:] if later.beside == step.name}
-            code = current.wait(deadline)
-            results.append(Result(step, code, current.seconds))
+            for later in steps[number:]:
+                if later.beside == step.name:
+                    lane.take(later)
+            results.append(lane.result(step) or _Running(step, root, environ).result(deadline))
             echo(f"=== {step.name}: {_outcome(results[-1])} in {results[-1].seconds:.1f} s")
     finally:
-        for child in [*ahead, *(running.child for running in beside.values())]:
+        for child in ahead:
             _stop(child)
+        lane.stop()
     failed = sum(not result.passed for result in results)
     echo("")
     for result in results:
@@ -128,38 +132,57 @@ class _Running:
 
     def __init__(self, step: Step, root: Path, environ: Mapping[str, str], output: int | None = None) -> None:
         sys.stdout.flush()
+        self.step = step
         self.began = time.monotonic()
-        self.seconds = 0.0
         self.child = _start(step, root, environ, output)
 
-    def wait(self, deadline: float) -> int | None:
-        """Its exit code; None where it had to be stopped."""
+    def result(self, deadline: float) -> Result:
+        """How it ended; after DEADLINE seconds it is stopped."""
         try:
-            return self.child.wait(max(0.0, self.began + deadline - time.monotonic()))
+            code = self.child.wait(deadline)
         except subprocess.TimeoutExpired:
             _stop(self.child)
-            return None
+            code = None
         except KeyboardInterrupt:  # a terminal's Ctrl-C reaches the step as well: let it clean up
             _stop(self.child, asked=True)
             raise
-        finally:
-            self.seconds = time.monotonic() - self.began
+        return Result(self.step, code, time.monotonic() - self.began)
 
 
-class _Beside(_Running):
-    """A step at work that keeps what it says until it is waited for."""
+class _Lane:
+    """Steps that run beside the others, one after another. What they say is kept until their turn."""
 
-    def __init__(self, step: Step, root: Path, environ: Mapping[str, str]) -> None:
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  (closed with its last use)
-        super().__init__(step, root, environ, self._said.fileno())
+    def __init__(self, root: Path, environ: Mapping[str, str], deadline: float) -> None:
+        self._root, self._environ, self._deadline = root, environ, deadline
+        self._thread = ThreadPoolExecutor(1)
+        self._taken: dict[str, Future[tuple[Result, str]]] = {}
+        self._running: _Running | None = None
 
-    def wait(self, deadline: float) -> int | None:
-        try:
-            return super().wait(deadline)
-        finally:
-            self._said.seek(0)
-            print(self._said.read().decode(errors="replace"), end="", flush=True)
-            self._said.close()
+    def take(self, step: Step) -> None:
+        """Run it as soon as those taken before are over."""
+        self._taken[step.name] = self._thread.submit(self._run, step)
+
+    def result(self, step: Step) -> Result | None:
+        """How it ended, after all that it said; None: it is not one of ours."""
+        if step.name not in self._taken:
+            return None
+        result, said = self._taken[step.name].result()
+        print(said, end="", flush=True)
+        return result
+
+    def stop(self) -> None:
+        """End the one that runs, and begin no other."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._running:
+            _stop(self._running.child)
+        self._thread.shutdown()
+
+    def _run(self, step: Step) -> tuple[Result, str]:
+        with tempfile.TemporaryFile() as said:
+            self._running = _Running(step, self._root, self._environ, said.fileno())
+            result = self._running.result(self._deadline)
+            said.seek(0)
+            return result, said.read().decode(errors="replace")
 
 
 def _start(step: Step, root: Path, environ: Mapping[str, str], output: int | None = None) -> subprocess.Popen[bytes]:

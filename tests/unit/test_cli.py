@@ -137,14 +137,41 @@ def test_an_early_step_begins_while_those_before_it_run(tmp_path: Path) -> None:
     assert [result.code for result in results] == [0, 0]
 
 
-def test_a_step_beside_another_runs_with_it_and_is_told_in_its_turn(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_steps_beside_another_run_one_by_one_and_are_told_in_their_turn(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     waits = "import os, time\nwhile not os.path.exists('made'): time.sleep(0.01)\nprint('first', flush=True)"
-    steps = [Step("waits", python(waits)), Step("makes", python("open('made', 'w'); print('second'); 1 / 0"), beside="waits")]
+    steps = [
+        Step("waits", python(waits)),
+        Step("begins", python("import time; time.sleep(0.5); open('begun', 'w'); print('second'); 1 / 0"), beside="waits"),
+        Step("makes", python("open('begun'); open('made', 'w'); print('third')"), beside="waits"),
+    ]
     results = testing.run(steps, root=tmp_path, deadline=60, echo=lambda line: print(line, flush=True))
-    assert [result.passed for result in results] == [True, False]
+    assert [result.passed for result in results] == [True, False, True]
     told = capfd.readouterr().out
-    assert told.index("=== waits (1") < told.index("first") < told.index("=== makes (2") < told.index("second")
-    assert told.endswith("1 passed, 1 failed\n")
+    words = ["=== waits (1", "first", "=== begins (2", "second", "=== makes (3", "third", "2 passed, 1 failed"]
+    assert sorted(words, key=told.index) == words
+
+
+def test_an_interrupt_ends_what_runs_beside_and_begins_nothing_more(tmp_path: Path) -> None:
+    steps = [
+        Step(
+            "waits",
+            python(
+                "import os, signal, time\nwhile not os.path.exists('begun'): time.sleep(0.01)\nos.kill(os.getppid(), signal.SIGINT)"
+            ),
+        ),
+        Step(
+            "begins",
+            python("import time\ntry:\n open('begun', 'w')\n time.sleep(600)\nfinally: open('ended', 'w')"),
+            beside="waits",
+        ),
+        Step("never", python("open('never', 'w')"), beside="waits"),
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        testing.run(steps, root=tmp_path, echo=lambda _: None)
+    assert (tmp_path / "ended").exists()
+    assert not (tmp_path / "never").exists()
 
 
 def test_a_step_that_hangs_is_ended(tmp_path: Path) -> None:
@@ -159,7 +186,7 @@ def test_quick_is_what_needs_no_docker(tmp_path: Path) -> None:
     (tmp_path / "tests" / "integration").mkdir(parents=True)
     (tmp_path / "tests" / "integration" / "test_x.py").touch()
     steps = testing.all_steps(tmp_path)
-    names = ["ruff", "format", "mypy", "images", "unit", "integration", "notebooks", "labs"]
+    names = ["ruff", "format", "mypy", "images", "unit", "integration", "labs", "notebooks"]
     assert [step.name for step in steps] == names
     assert [step.name for step in testing.chosen(steps, [], quick=True)] == ["ruff", "format", "mypy", "unit"]
     assert [step.name for step in testing.chosen(steps, ["labs", "unit"], quick=False)] == ["unit", "labs"]
