@@ -8,12 +8,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import docker
 import pytest
 
 from servicelab import images, trust
+from servicelab.engine.client import connect
 from servicelab.errors import ImageError
 from servicelab.images import recipes, registries
 from servicelab.images.recipes import LOCAL
@@ -43,14 +45,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "usr/bin/docker-registry"
 
 
-@pytest.fixture
-def server(program: Path, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def server(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A registry that answers; its address, as REGISTRY takes it."""
+    folder = tmp_path_factory.mktemp("server")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    config = tmp_path / "config.yml"
-    config.write_text(CONFIG.format(folder=tmp_path / "store", port=port), "utf-8")
-    with (tmp_path / "registry.log").open("wb") as log:
+    config = folder / "config.yml"
+    config.write_text(CONFIG.format(folder=folder / "store", port=port), "utf-8")
+    with (folder / "registry.log").open("wb") as log:
         process = subprocess.Popen([program, "serve", config], stdout=log, stderr=log)
     deadline = time.monotonic() + 60
     while True:
@@ -58,32 +61,39 @@ def server(program: Path, tmp_path: Path) -> Iterator[str]:
             socket.create_connection(("127.0.0.1", port), 1).close()
             break
         except OSError:
-            assert time.monotonic() < deadline, (tmp_path / "registry.log").read_text("utf-8")
+            assert time.monotonic() < deadline, (folder / "registry.log").read_text("utf-8")
             time.sleep(0.05)
     yield f"127.0.0.1:{port}"
     process.terminate()
     process.wait(30)
 
 
+@pytest.fixture(scope="module")
+def filled(server: str, registry: str) -> str:
+    """That registry with python:3.13-slim (a recognisable one) in it."""
+    with closing(connect()) as client:
+        container = client.containers.create(f"{registry}/{NAME}", labels={"servicelab-dev": "registry"})
+        repository, tag = f"{server}/{NAME}".rsplit(":", 1)
+        # without our labels: what a registry has was not made by a recipe
+        made_here = client.images.get(f"{registry}/{NAME}").labels
+        changes = ["ENV FROM_MIRROR=yes", *(f'LABEL {name}=""' for name in made_here)]
+        container.commit(repository, tag, changes=changes)
+        container.remove()
+        answer = client.images.push(repository, tag)
+        client.images.remove(f"{repository}:{tag}")
+    assert "error" not in answer, answer
+    return server
+
+
 @pytest.fixture
-def mirror(server: str, registry: str, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A workshop's mirror that has python:3.13-slim (a recognisable one), for a machine without a CA of its own."""
+def mirror(filled: str, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A workshop's mirror of which nothing was pulled yet, for a machine without a CA of its own."""
     monkeypatch.setattr(trust, "bundle", lambda: b"")
     monkeypatch.setattr(registries, "_probes", {})
-    container = client.containers.create(f"{registry}/{NAME}", labels={"servicelab-dev": "registry"})
-    repository, tag = f"{server}/{NAME}".rsplit(":", 1)
-    # without our labels: what a registry has was not made by a recipe
-    made_here = client.images.get(f"{registry}/{NAME}").labels
-    changes = ["ENV FROM_MIRROR=yes", *(f'LABEL {name}=""' for name in made_here)]
-    container.commit(repository, tag, changes=changes)
-    container.remove()
-    answer = client.images.push(repository, tag)
-    assert "error" not in answer, answer
-    client.images.remove(f"{repository}:{tag}")
-    yield server
+    yield filled
     for image in client.api.images():  # images.list() looks at each again, and stumbles over one that is removed meanwhile
         for name in image["RepoTags"] or []:
-            if name.startswith(server):
+            if name.startswith(filled):
                 client.images.remove(name)
 
 
