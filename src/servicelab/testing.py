@@ -64,12 +64,13 @@ def all_steps(root: Path | None = None) -> list[Step]:
     for name, folder in (("integration", "tests/integration"), ("machinery", "tests/notebooks"), ("browser", "tests/browser")):
         if any((root / folder).glob("test_*.py")):
             steps.append(Step(name, [*run, "pytest", "-q", folder], docker=True))
-    # Notebooks and labs run beside all that follows the images: they wait as much as they compute.
+    # Labs and notebooks run beside all that follows the images: they wait as much as they compute.
+    nbval = [*run, "pytest", "-q", "--nbval"]
     if any(root.glob("solutions/*.ipynb")):
+        steps.append(Step("solutions", [*nbval, "solutions"], docker=True))
         steps.append(Step("labs", [*run, "servicelab.cli", "lessons", "check"], docker=True, beside="unit"))
     if any(root.glob("notebooks/*.ipynb")):
-        nbval = [*run, "pytest", "-q", "--nbval", "notebooks", "solutions"]
-        steps.append(Step("notebooks", nbval, docker=True, beside="unit"))
+        steps.append(Step("notebooks", [*nbval, "notebooks"], docker=True, beside="unit"))
     return steps
 
 

@@ -186,7 +186,7 @@ def test_quick_is_what_needs_no_docker(tmp_path: Path) -> None:
     (tmp_path / "tests" / "integration").mkdir(parents=True)
     (tmp_path / "tests" / "integration" / "test_x.py").touch()
     steps = testing.all_steps(tmp_path)
-    names = ["ruff", "format", "mypy", "images", "unit", "integration", "labs", "notebooks"]
+    names = ["ruff", "format", "mypy", "images", "unit", "integration", "solutions", "labs", "notebooks"]
     assert [step.name for step in steps] == names
     assert [step.name for step in testing.chosen(steps, [], quick=True)] == ["ruff", "format", "mypy", "unit"]
     assert [step.name for step in testing.chosen(steps, ["labs", "unit"], quick=False)] == ["unit", "labs"]
