@@ -28,7 +28,6 @@ from servicelab.lessons import Lesson, needs
 from servicelab.progress import Progress, silent
 from servicelab_start.offline import here
 
-FORMAT = 1
 CHUNK = 1 << 20  # bytes
 
 
@@ -56,7 +55,6 @@ def save(file: Path, lessons: Sequence[Lesson], *, progress: Progress = silent) 
         built = _built(client, lessons, registry, progress)
         tags += built
         manifest: dict[str, Any] = {
-            "format": FORMAT,
             "python": here(),
             "engine": _architecture(client),
             "registry": registry,

@@ -12,7 +12,9 @@ import posixpath
 import tarfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import NamedTuple
 
 import docker
 from docker.models.containers import Container
@@ -50,18 +52,20 @@ def update(container: Container, path: str, source: str) -> None:
             why=f"it has more than {LONGEST:,} bytes",
             fix="edit its files under services/ and call up(): it is built anew",
         )
-    code, good = run(container.client, container.id, ["sh", "-c", _EXCHANGE, full, source], user="0")
+    with ThreadPoolExecutor(1) as aside:  # neither has to do with the other, and both wait for the engine
+        before = aside.submit(_look, container)
+        code, good = run(container.client, container.id, ["sh", "-c", _EXCHANGE, full, source], user="0")
     if code == _NO_FILE:
         raise UpdateError(f"{name} has no file {path}", fix=f"it has: {', '.join(_files(container)) or 'none'}")
     if code != 0:
         raise UpdateError(
             f"{path} of {name} can't be written", why=good[-500:], fix="it is as it was; is the engine's disk full?"
         )
-    if _renew(container):
+    if _renew(container, before.result()):
         return
     log = last_lines(container.client, container.id, _TRACEBACKS)
     _put(container, full, good.encode())
-    _renew(container)
+    _renew(container, _look(container))
     raise UpdateError(
         f"{path} of {name} is as it was before: no worker started with the new one",
         why=_reason(log),
@@ -145,23 +149,34 @@ def _put(container: Container, full: str, content: bytes) -> None:
     container.put_archive(folder, buffer.getvalue())
 
 
-def _renew(container: Container) -> bool:
+class _Look(NamedTuple):
+    """A container before a reload: its workers, when it last wrote, and how many have said in that second that they are ready."""
+
+    workers: set[str]
+    at: float
+    ready: int
+
+
+def _look(container: Container) -> _Look:
+    at = _last_logged(container)
+    # the workers may be some that an earlier reload still lets finish
+    return _Look(_workers(container), at, _ready_lines(container, at))
+
+
+def _renew(container: Container, before: _Look) -> bool:
     """Reload, or start where it has ended: gunicorn gives up when no worker starts. Whether all of the new workers got ready.
 
     A master that only starts must be waited for as well: until it listens for SIGHUP, the next one would end it.
     """
-    old = _workers(container)  # perhaps also some that an earlier reload still lets finish
-    since = _last_logged(container)
-    before = _ready_lines(container, since)
     if container.status == "running":
         container.kill(signal="SIGHUP")
     else:
         container.start()
     until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
-        ready = _ready_lines(container, since) - before
+        ready = _ready_lines(container, before.at) - before.ready
         # gunicorn starts all new ones before it ends an old one, so when one is ready, all are there to be counted.
-        if ready and ready >= len(_workers(container) - old):
+        if ready and ready >= len(_workers(container) - before.workers):
             return True
         container.reload()
         if container.status != "running":
