@@ -153,6 +153,11 @@ def test_half_a_long_answer_is_never_a_whole_one(stack: Stack, path: str) -> Non
     assert len(body) < BIG
 
 
+def test_half_an_answer_in_chunks_is_nothing_for_http_1_0(stack: Stack) -> None:
+    answer = exchange(stack, b"GET /api/users/half-chunked HTTP/1.0\r\nHost: shop\r\n\r\n")
+    assert answer.split(b" ", 2)[1] == b"505", answer[:200]
+
+
 def test_half_a_short_answer_is_a_502(stack: Stack) -> None:
     answer = requests.get(stack["gateway"].url + "/api/users/half-small", timeout=60)
     assert answer.status_code == 502

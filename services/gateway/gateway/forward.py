@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore
 
 import urllib3
-from flask import Response
+from flask import Response, request
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError, ReadTimeoutError
 from urllib3.util import SKIP_HEADER
 
@@ -153,6 +153,9 @@ class Stream:
             raise ApiError(502, "backend_failed", f"{self._route.service} answered with {response.status}")
         found = headers.back(response.headers.items(), self._route)
         if self._sent.body is None:
+            if response.length_remaining is None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+                self.close(ok=True)
+                raise ApiError(505, "http_version", "this answer comes in chunks: without HTTP/1.1 half of it would look whole")
             return Answer(self, response.status, found, content_type=None, direct_passthrough=True)
         self.close(ok=True)
         return Answer([self._sent.body], response.status, found, content_type=None, direct_passthrough=True)

@@ -18,8 +18,8 @@ HOP_BY_HOP = frozenset(
 # Not taken from outside: we say them ourselves, or nobody does. (Content-Length is said with the body, Expect has been answered.)
 OURS = frozenset(
     {"host", "content-length", "expect", "forwarded", "via", "x-real-ip", "x-request-id", "x-caller", "x-deadline-ms"}
-    | {f"x-forwarded-{what}" for what in ("for", "host", "port", "prefix", "proto", "server")}
 )
+FORWARDED = "x-forwarded-"  # -for, -proto, -ssl, -scheme, …: there is always one more that some program believes
 NOT_BACK = HOP_BY_HOP | {"server", "date", "x-request-id"}  # our own server says these
 VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -32,7 +32,7 @@ def name(key: str) -> str | None:
     if not key.startswith("HTTP_"):
         return None
     found = key[5:].replace("_", "-").lower()
-    return None if found in HOP_BY_HOP or found in OURS else found
+    return None if found in HOP_BY_HOP or found in OURS or found.startswith(FORWARDED) else found
 
 
 def onwards(environ: Mapping[str, Any], added: Mapping[str, str]) -> dict[str, str]:

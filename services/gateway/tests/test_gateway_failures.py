@@ -58,6 +58,14 @@ def test_half_of_a_long_answer_is_broken_off_and_never_ended(client, backend, he
     assert client.get("/api/users/1").status_code == 200
 
 
+def test_chunks_are_not_for_a_client_who_could_not_see_that_one_is_missing(client, backend):
+    backend.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    old = {"SERVER_PROTOCOL": "HTTP/1.0"}
+    assert client.get("/api/users/1", environ_overrides=old).status_code == 505
+    backend.answer = None
+    assert client.get("/api/users/1", environ_overrides=old).status_code == 200
+
+
 @pytest.mark.parametrize("length", [100, 100_000])
 def test_an_answer_that_trickles_ends_with_its_deadline(gateway, backend, length):
     def trickle():

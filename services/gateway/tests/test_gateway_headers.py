@@ -36,6 +36,7 @@ def test_a_client_can_not_say_what_only_the_gateway_says(client, backend):
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Prefix": "/evil",
+        "X-Forwarded-Ssl": "on",
         "Forwarded": "for=6.6.6.6",
         "X-Real-IP": "6.6.6.6",
         "X-Caller": "orders",
@@ -43,7 +44,7 @@ def test_a_client_can_not_say_what_only_the_gateway_says(client, backend):
     }
     client.get("/api/users/1", headers=lies)
     came = backend.seen[0]["headers"]
-    assert not {"forwarded", "x-real-ip", "x-forwarded-prefix"} & set(came)
+    assert not {"forwarded", "x-real-ip", "x-forwarded-prefix", "x-forwarded-ssl"} & set(came)
     assert came["x-forwarded-for"] == "127.0.0.1"
     assert (came["x-forwarded-host"], came["x-forwarded-proto"], came["x-caller"]) == ("localhost", "http", "gateway")
     assert 0 < int(came["x-deadline-ms"]) <= 60_000
