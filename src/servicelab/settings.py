@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import re
 import secrets
@@ -34,14 +35,18 @@ def root() -> Path:
 
 
 def learner() -> str:
-    """Whose stacks: SERVICELAB_LEARNER, else JUPYTERHUB_USER, else the user's name; as Docker allows it in a project's name."""
+    """Whose stacks: SERVICELAB_LEARNER, else JUPYTERHUB_USER, else the user's name; as Docker allows it in a project's name.
+
+    A name that had to be changed for that gets a mark of its own: a.b and a-b are two learners, and so are 王 and 李.
+    """
     name = os.environ.get("SERVICELAB_LEARNER") or os.environ.get("JUPYTERHUB_USER")
     if not name:
         try:
             name = getpass.getuser()
         except (KeyError, OSError):  # a user id without a name, as in some containers
             name = "learner"
-    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "learner"
+    slug = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "learner"
+    return slug if slug == name else f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:4]}"
 
 
 def publish_address() -> str:

@@ -13,6 +13,7 @@ import docker
 import pytest
 import requests
 
+from servicelab import leftovers
 from servicelab.engine import convergence, networks
 from servicelab.engine.stacks import Engine
 from servicelab.errors import StartError
@@ -171,12 +172,16 @@ def test_orphans_are_removed_on_request_only(engine: Make, client: docker.Docker
 def test_two_learners_never_meet(engine: Make, client: docker.DockerClient, left: Left) -> None:
     mine = engine(WEB)
     mine.up()
-    other = Engine(mine.application, f"{mine.project}-other", mine.labels["servicelab.learner"])
-    other.up()
-    assert not set(ids(mine, client)) & set(ids(other, client))
-    mine.down(volumes=True)
-    assert len(ids(other, client)) == 4
-    other.down(volumes=True)
+    another = f"{mine.labels['servicelab.learner']}-2"
+    other = Engine(mine.application, f"{another}-small", another)
+    try:
+        other.up()
+        assert not set(ids(mine, client)) & set(ids(other, client))
+        mine.down(volumes=True)
+        assert len(ids(other, client)) == 4
+    finally:
+        leftovers.remove(another, images=True)
+    assert ids(other, client) == []
     assert left() == {"containers": [], "networks": [], "volumes": []}
 
 
