@@ -51,6 +51,15 @@ except OSError as error:
     print(type(getattr(error, "reason", error)).__name__)
 """
 
+# what share of a core a busy program gets, over 2 s
+SHARE = """
+import time
+start, used = time.perf_counter(), time.process_time()
+while time.perf_counter() < start + 2: pass
+print((time.process_time() - used) / (time.perf_counter() - start))
+"""
+FILL = "b'x' * (80 << 20)"
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -105,6 +114,15 @@ def test_latency_is_as_long_as_it_says_and_for_the_named_caller_only(stack: Stac
         assert slow >= 2.0
         assert isinstance(fast, float)
         assert fast < 2.0
+    assert_nothing_left(stack)
+
+
+def test_jitter_makes_each_wait_another(stack: Stack) -> None:
+    with stack.fault("callee", latency="300ms", jitter="200ms", caller="caller"):
+        waits = [wait for wait in (ask(stack, "caller") for _ in range(8)) if isinstance(wait, float)]
+    assert len(waits) == 8
+    assert min(waits) >= 0.1
+    assert max(waits) - min(waits) > 0.05, waits
     assert_nothing_left(stack)
 
 
@@ -184,6 +202,9 @@ def test_cpu_and_memory_are_changed_while_it_runs_and_put_back(stack: Stack) -> 
     with stack.fault("callee", cpu=0.2), stack.fault("callee", memory="64m"):
         assert limits() == (20_000, 64 * 2**20)
         assert len(stack.faults) == 2
+        assert float(stack["callee"].exec(["python", "-c", SHARE])[1]) < 0.5, "of a core, where it may have a fifth"
+        assert stack["callee"].exec(["python", "-c", FILL])[0] == 137, "80 MB are more than it may have"
+    assert stack["callee"].exec(["python", "-c", FILL])[0] == 0
     assert limits()[1] == before[1]
     assert limits()[0] in (before[0], -1)
     assert_nothing_left(stack)

@@ -42,14 +42,18 @@ def write(client: docker.DockerClient, labels: Mapping[str, str], fault: Mapping
     """Write a fault down. LABELS: those of the stack."""
     record = Record(secrets.token_hex(4), fault, before, owner.me())
     held.add(record.id)
-    client.api.create_volume(
-        _volume(labels[PROJECT], record.id),
-        labels={
-            **labels,
-            LABEL: json.dumps({"id": record.id, "fault": dict(fault), "before": dict(before)}),
-            _OWNER: json.dumps(record.owner),
-        },
-    )
+    try:
+        client.api.create_volume(
+            _volume(labels[PROJECT], record.id),
+            labels={
+                **labels,
+                LABEL: json.dumps({"id": record.id, "fault": dict(fault), "before": dict(before)}),
+                _OWNER: json.dumps(record.owner),
+            },
+        )
+    except BaseException:  # an interrupt: no block will hold it, so whoever finds it may undo it
+        held.discard(record.id)
+        raise
     return record
 
 
