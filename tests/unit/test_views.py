@@ -116,7 +116,7 @@ def live(shop: System, **options: Any) -> ElementTree.Element:
             "orders": (Replica(1, "paused"), Replica(2, "exited", exit_code=137)),
             "postgres": tuple(Replica(n, "running", "healthy") for n in range(1, 10)),
         },
-        faults={"users": ("latency 300 ms",)},
+        faults={"users": ("latency 300 ms, jitter 50 ms, from gateway",)},
         rates={(OUTSIDE, "gateway"): Rate(120.04, 2.5), ("rabbit", "gateway"): Rate(1.0)},
         connections={"postgres": 7},
         depths={"rabbit": {"orders": 1, "mail": 12, **{f"q{n}": 0 for n in range(9)}}},
@@ -135,7 +135,7 @@ def test_a_live_picture_says_each_state_in_words(shop: System, narrow: bool) -> 
     root = live(shop, narrow=narrow, selected="orders")
     said = labels(root)
     assert said["gateway"].startswith("gateway, gateway, healthy 48 MB 3%")
-    assert said["users"].startswith("users, service, unhealthy, edited, latency 300 ms")
+    assert said["users"].startswith("users, service, unhealthy, edited, latency 300 ms, jitter 50 ms, from gateway")
     assert said["orders"].startswith("orders, service, 1 paused, 2 exited 137")
     assert said["mongo"] == "mongo, MongoDB database, not there"
     assert "and 3 more, 3 of them well, 7 connections" in said["postgres"]

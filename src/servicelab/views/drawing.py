@@ -65,7 +65,10 @@ def _rows(node: Node, snapshot: Snapshot | None) -> list[Row]:
         rows.append(("", f"{count} connection{'' if count == 1 else 's'}", ""))
     rows += _queues(snapshot.depths.get(node.name, {}))
     for fault in snapshot.faults.get(node.name, ()):
-        rows.append(("fault", _cut(fault, FAULT_LETTERS), ""))
+        what, _, caller = fault.partition(", from ")
+        rows.append(("fault", what, ""))
+        if caller:
+            rows.append(("", f"from {caller}", ""))
     return rows
 
 
@@ -128,7 +131,14 @@ def _lines(rows: Sequence[Row], left: float, top: float, width: float) -> list[s
         y = top + 18 * index
         if mark:
             drawn.append(marks.mark(mark, left + 20, y - 4))
-        drawn.append(text(left + (32 if mark else 14), y, words, kind="bad" if mark == "fault" else ""))
+        drawn.append(
+            text(
+                left + (32 if mark else 14),
+                y,
+                _cut(words, FAULT_LETTERS) if mark == "fault" else words,
+                kind="bad" if mark == "fault" else "",
+            )
+        )
         if end:
             drawn.append(text(left + width - 12, y, end, kind="bad" if "error" in end else "dim", anchor="end"))
     return drawn
