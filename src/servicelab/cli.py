@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from servicelab import commands
-from servicelab.errors import ServicelabError
+from servicelab.errors import ImageError, ServicelabError, StartError
 
 EPILOG = """\
 examples
@@ -41,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.act(arguments, steps) or 0)
     except ServicelabError as error:
+        if isinstance(error, ImageError | StartError) and not error.findings:
+            from servicelab import doctor
+
+            doctor.look_after(error)
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -161,6 +161,9 @@ MORE_FORMS = [
     *(f'user: "x{text}"' for text, _ in INTERPOLATED),
     "env_file: web.env",
     "env_file: [web.env, {path: more.env}, {path: none.env, required: false}]\nenvironment: {A: own, Z: 1}",
+    "hostname: h\nworking_dir: /w\nstop_signal: SIGINT\ncap_add: [NET_ADMIN]",
+    "ports: [{target: 80, published: '8080', host_ip: 0.0.0.0, protocol: udp}]",
+    "volumes: [{type: volume, source: data, target: /d, read_only: true}]",
     "build: web",
     "build: {context: web, dockerfile: ./Dockerfile, args: {X: 1, Y: true}, target: last}",
 ]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from servicelab import cli, doctor, lessons, testing
-from servicelab.errors import ServicelabError
+from servicelab import cli, doctor, images, lessons, testing
+from servicelab.errors import ImageError, ServicelabError
 from servicelab.lessons import authoring, trials
 from servicelab.testing import Step
 
@@ -59,6 +59,20 @@ def test_an_error_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(doctor, "examine", fail)
     assert cli.main(["doctor"]) == 1
     assert capsys.readouterr().err == "it broke\nwhy:  of this\nfix:  do that\n"
+
+
+def test_a_missing_image_is_looked_into_by_the_doctor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(names: object, **_: object) -> str:
+        raise ImageError("no image")
+
+    monkeypatch.setattr(images, "ensure", fail)
+    monkeypatch.setattr(images, "upstream", lambda registry: registry)
+    monkeypatch.setattr(doctor, "examine", lambda _: [doctor.Finding("disk", "fail", "it is full", "make room")])
+    monkeypatch.setattr(doctor, "gather", lambda **_: None)
+    assert cli.main(["images", "ensure", "library/postgres:17"]) == 1
+    assert "disk: it is full" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
