@@ -15,13 +15,13 @@ class ServicelabError(Exception):
         self.what = what
         self.why = why
         self.fix = fix
-        self.findings: list[tuple[str, str]] = []
-        """What the doctor found wrong with this machine when it happened: each with its fix."""
+        self.findings: list[tuple[str, str]] | None = None
+        """What the doctor found wrong with this machine when it happened: each with its fix. None: it has not looked."""
 
     def __str__(self) -> str:
         lines = [self.what]
         parts = [("why", self.why), ("fix", self.fix)]
-        for finding, fix in self.findings:
+        for finding, fix in self.findings or ():
             parts += [("doctor", finding), ("fix", fix)]
         for name, text in parts:
             if text:

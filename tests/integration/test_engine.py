@@ -179,9 +179,11 @@ def test_two_learners_never_meet(engine: Make, client: docker.DockerClient, left
         assert not set(ids(mine, client)) & set(ids(other, client))
         mine.down(volumes=True)
         assert len(ids(other, client)) == 4
+        other.down(volumes=True)
+        theirs = {"label": f"servicelab.learner={another}"}
+        assert (ids(other, client), client.networks.list(filters=theirs), client.volumes.list(filters=theirs)) == ([], [], [])
     finally:
         leftovers.remove(another, images=True)
-    assert ids(other, client) == []
     assert left() == {"containers": [], "networks": [], "volumes": []}
 
 

@@ -122,7 +122,7 @@ def test_up_at_random_moments(
         if how is signal.SIGINT and code:
             assert left()["containers"] == [], "an interrupted up() takes back what it made"
         (stack.reset if moment % 2 else stack.up)()
-        assert without_copies(left(), project) == whole(project)
+        assert (without_copies(left(), project) if moment % 2 else left()) == whole(project)
         states = {s["Names"][0]: s["State"] for s in stack.find(client)}
         assert set(states.values()) == {"running", "exited"}
         web = client.containers.get(f"{project}-web-1")

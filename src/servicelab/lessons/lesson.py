@@ -134,7 +134,7 @@ def run(
                 cwd=Path(folder),
                 env={"SERVICELAB_LEARNER": learner},
                 timeout=timeout,
-                watch=lambda cell, _: _tell(cell, echo),
+                watch=lambda cell: _tell(cell, echo),
             )
     except notebooks.CellError as failure:
         error = failure

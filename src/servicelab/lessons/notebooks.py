@@ -31,8 +31,8 @@ CELL_TIMEOUT = 300
 #: Seconds a kernel may take to start: a machine with two busy cores needs many times what an idle one does.
 STARTUP_TIMEOUT = 180
 
-#: Called as ``watch(cell, index)`` after each cell, Markdown too, that was passed without an error.
-Watch = Callable[[Any, int], None]
+#: Called as ``watch(cell)`` after each cell, Markdown too, that was passed without an error.
+Watch = Callable[[Any], None]
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -135,7 +135,7 @@ def play(
         for index, cell in enumerate(notebook.cells):
             run(index)
             if watch is not None:
-                watch(cell, index)
+                watch(cell)
 
 
 @contextmanager

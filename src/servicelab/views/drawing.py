@@ -131,14 +131,10 @@ def _lines(rows: Sequence[Row], left: float, top: float, width: float) -> list[s
         y = top + 18 * index
         if mark:
             drawn.append(marks.mark(mark, left + 20, y - 4))
-        drawn.append(
-            text(
-                left + (32 if mark else 14),
-                y,
-                _cut(words, FAULT_LETTERS) if mark == "fault" else words,
-                kind="bad" if mark == "fault" else "",
-            )
-        )
+        if mark == "fault":
+            drawn.append(text(left + 32, y, _cut(words, FAULT_LETTERS), kind="bad"))
+        else:
+            drawn.append(text(left + (32 if mark else 14), y, words))
         if end:
             drawn.append(text(left + width - 12, y, end, kind="bad" if "error" in end else "dim", anchor="end"))
     return drawn
