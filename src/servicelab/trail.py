@@ -43,13 +43,7 @@ class Entry:
         return self.fields.get("request_id")
 
     def __str__(self) -> str:
-        fields = self.fields
-        words = [str(fields["message"])] if "message" in fields else [self.text]
-        if "duration_ms" in fields:
-            words.append(f"in {fields['duration_ms']} ms")
-        if fields.get("caller"):
-            words.append(f"for {fields['caller']}")
-        return f"{self.time[11:23]}  {self.service}-{self.replica:<3} {' '.join(words)}"
+        return f"{self.time[11:23]}  {self.service}-{self.replica:<3} {logs.words(self.text)}"
 
 
 class Entries(Sequence[Entry]):

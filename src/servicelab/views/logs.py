@@ -26,6 +26,10 @@ class Line(NamedTuple):
         """What a JSON line says, else nothing."""
         return parsed(self.text)
 
+    def __str__(self) -> str:
+        instance = self.fields.get("instance")
+        return f"{self.time[11:23]}  {f'{instance}  ' if instance else ''}{words(self.text)}"
+
 
 def parsed(text: str) -> Mapping[str, Any]:
     """The object in a JSON line; nothing for any other line."""
@@ -37,6 +41,16 @@ def parsed(text: str) -> Mapping[str, Any]:
         if isinstance(found, dict):
             return found
     return {}
+
+
+def words(text: str) -> str:
+    """A line for people: of a JSON line what happened, how long it took and for whom; any other as it is."""
+    fields = parsed(text)
+    said = fields.get("message", fields.get("msg"))  # msg: MongoDB
+    if said is None:
+        return text
+    took = f" in {fields['duration_ms']} ms" if "duration_ms" in fields else ""
+    return f"{said}{took}{f' for {caller}' if (caller := fields.get('caller')) else ''}"
 
 
 def read(client: docker.DockerClient, container: str, *, tail: int | None = None, since: float | None = None) -> list[Line]:

@@ -94,7 +94,7 @@ class StackView(anywidget.AnyWidget):  # type: ignore[misc]
                 self.conditions = {name: [[r.number, r.state] for r in seen.of(name)] for name in self._system.nodes}
                 self.delayed = [name for name, own in seen.faults.items() if words(actions.latency(name)) in own]
                 if look is not None:
-                    self.lines = [line.text[:LINE_LETTERS] for line in look.lines(self.selected)][-MOST_LINES:]
+                    self.lines = [str(line)[:LINE_LETTERS] for line in look.lines(self.selected)][-MOST_LINES:]
                     self.no_latency = look.no_latency
             self.trouble = seen.trouble or self._failed  # within the lock: an act that ends now has the last word
 
