@@ -27,6 +27,15 @@ CELLS = (
     "shop",
     'pages = {"GET /orders/{id}?expand=user,product": 1}\nrun = shop.load("orders", pages, rate=40, seconds=600, ids=range(1, 301))\nrun',
 )
+LOOK_BACK = (  # another notebook, the same shop
+    CELLS[0],
+    "import time\n"
+    'run = shop.load("orders", "/orders/{id}?expand=user", rate=40, ids=range(1, 301))\n'
+    "time.sleep(2)\n"
+    'run.mark("restart")\nshop["orders"].restart()\nrun.mark("ready")\n'
+    "run.stop()\nrun",
+    'import requests\nshop.follow(requests.get(shop["orders"].url + "/orders/1?expand=user,product", timeout=30))',
+)
 FRAME = 500  # ms
 
 
@@ -59,6 +68,17 @@ def take(page: Page, url: str) -> None:
     frames[0].save(HERE / "shop.gif", save_all=True, append_images=frames[1:], duration=FRAME, loop=0, optimize=True)
 
 
+def look_back(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 1200, "height": 1800})  # all in sight: JupyterLab takes away what is not
+    show(page, url)
+    page.keyboard.press("Control+b")
+    menu(page, "Run", "Run All Cells")
+    for name, cell in (("follow.png", 2), ("load.png", 1)):
+        picture = page.locator(".jp-CodeCell").nth(cell).locator(".jp-OutputArea-output").locator("svg, img").last
+        expect(picture).to_be_visible()
+        picture.screenshot(path=HERE / name)
+
+
 def main() -> None:
     executable = chromium()
     if executable is None:
@@ -68,6 +88,7 @@ def main() -> None:
         try:
             with jupyterlab(Path(folder), learner) as lab, profile(launch(playwright, executable), 1200, 900) as context:
                 take(context.new_page(), lab.write("shop.ipynb", *CELLS))
+                look_back(context.new_page(), lab.write("look-back.ipynb", *LOOK_BACK))
         finally:
             leftovers.remove(learner, images=True)
 
