@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from servicelab import Stack, faults, settings
 from servicelab.errors import FaultError
@@ -127,8 +130,6 @@ def test_jitter_makes_each_wait_another(stack: Stack) -> None:
 
 
 def test_at_the_edge(stack: Stack) -> None:
-    import requests
-
     with stack.fault("callee", latency="2s", caller="edge"):
         assert requests.get(f"{stack['callee'].url}/1", timeout=30).elapsed.total_seconds() >= 2.0
         fast = ask(stack, "caller")
@@ -142,6 +143,9 @@ def test_bandwidth(stack: Stack) -> None:
         slow = ask(stack, "caller", size=200 * 1024)
         assert isinstance(slow, float)
         assert slow >= 1.5
+    fast = ask(stack, "caller", size=200 * 1024)
+    assert isinstance(fast, float)
+    assert fast < 1.5
     assert_nothing_left(stack)
 
 
@@ -231,20 +235,23 @@ def test_undone_after_an_exception(stack: Stack) -> None:
 
 KILLED = """
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from servicelab import Stack
 stack = Stack.of(Path(sys.argv[1]))
-with stack.fault("callee", **eval(sys.argv[2])):
+with ExitStack() as blocks:
+    for service, options in eval(sys.argv[2]):
+        blocks.enter_context(stack.fault(service, **options))
     print("active", flush=True)
     sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("options", [{"timeout": True}, {"pause": True}, {"kill": True}], ids=str)
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
-def test_undone_after_the_kernel_is_gone(stack: Stack, options: dict[str, bool], how: signal.Signals) -> None:
+@contextmanager
+def another_kernel(stack: Stack, *faults: tuple[str, dict[str, Any]], how: signal.Signals) -> Iterator[None]:
+    """A process that holds these faults during the block, and gets the signal HOW at its end."""
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(stack.file), repr(options)],
+        [sys.executable, "-c", KILLED, str(stack.file), repr(faults)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -254,13 +261,68 @@ def test_undone_after_the_kernel_is_gone(stack: Stack, options: dict[str, bool],
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == "active\n"
-        assert faults.recover(stack) == [], "somebody holds it"
+        yield
         process.send_signal(how)
         process.wait()
+
+
+@pytest.mark.parametrize("options", [{"timeout": True}, {"pause": True}, {"kill": True}], ids=str)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
+def test_undone_after_the_kernel_is_gone(stack: Stack, options: dict[str, bool], how: signal.Signals) -> None:
+    with another_kernel(stack, ("callee", options), how=how):
+        assert faults.recover(stack) == [], "somebody holds it"
     if how is signal.SIGKILL:
         assert len(stack.faults) == 1
-        stack.up()
+        if "timeout" in options:
+            stack.up()
+        else:  # up() would also start what nobody mended
+            stack.fault("callee", latency="1s")
     assert_nothing_left(stack)
+
+
+def test_a_killed_kernel_that_held_many_faults(stack: Stack) -> None:
+    """The next call undoes all of them: each one's effect is measured while its kernel lives, after it was killed, and after that."""
+    held = (
+        ("callee", {"latency": "1s", "caller": "edge"}),
+        ("callee", {"disk": "/data"}),
+        ("callee", {"cpu": 0.2}),
+        ("callee", {"memory": "64m"}),
+        ("other", {"partition": "callee"}),
+        ("caller", {"stop": True}),
+    )
+    before = hurt(stack)
+    assert not any(before.values()), before
+    with another_kernel(stack, *held, how=signal.SIGKILL):
+        lasting = hurt(stack)
+        assert all(lasting.values()), lasting
+    assert len(stack.faults) == len(held)
+    left = hurt(stack)
+    assert all(left.values()), left
+    stack.fault("callee", latency="1s")
+    after = hurt(stack)
+    assert not any(after.values()), after
+    assert_nothing_left(stack)
+
+
+def hurt(stack: Stack) -> dict[str, bool]:
+    """What a fault of each kind would do, and whether something does."""
+    callee, address = stack["callee"], f"{stack['callee'].url}/1"
+    throttled = _throttled(stack)
+    callee.exec(["python", "-c", "import time; start = time.time()\nwhile time.time() < start + 0.5: pass"])
+    return {
+        "cpu": _throttled(stack) > throttled,
+        "memory": callee.exec(["python", "-c", FILL])[0] == 137,
+        "disk": callee.exec(["sh", "-c", "echo more > /data/probe; code=$?; rm -f /data/probe; exit $code"])[0] != 0,
+        "latency": requests.get(address, timeout=30).elapsed.total_seconds() >= 1.0,
+        "partition": ask(stack, "other", timeout=1.0) == "TimeoutError",
+        "stop": stack["caller"].status()[0]["state"] == "exited",
+    }
+
+
+def _throttled(stack: Stack) -> int:
+    """How often the callee had used up what it may have of a core."""
+    stats = stack["callee"].container.stats(stream=False, one_shot=True)
+    return int(stats["cpu_stats"]["throttling_data"]["throttled_periods"])
 
 
 def test_helpers_that_were_killed_leave_no_rules(stack: Stack) -> None:
