@@ -211,6 +211,10 @@ def test_cpu_and_memory_are_changed_while_it_runs_and_put_back(stack: Stack) -> 
     assert stack["callee"].exec(["python", "-c", FILL])[0] == 0
     assert limits()[1] == before[1]
     assert limits()[0] in (before[0], -1)
+    assert stack["other"].container.attrs["HostConfig"]["Memory"] == 0
+    with stack.fault("other", memory="64m"):
+        assert stack["other"].exec(["python", "-c", FILL])[0] == 137
+    assert stack["other"].exec(["python", "-c", FILL])[0] == 0, "without a limit of its own it has none again"
     assert_nothing_left(stack)
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from servicelab.stack import Stack
 
 FILLING = ".servicelab-full"
+# Bytes that no machine has. Engines refuse to take a limit of memory back (-1), and they don't hand on -1 as a limit of swap; that one
+# counts memory too, and with cgroup v2 what it is more is all that may be swapped.
+NO_LIMIT = 2**62
+NO_SWAP_LIMIT = 2**63 - 4096
 
 
 def before(container: Container, fault: Fault) -> dict[str, Any]:
@@ -66,7 +70,8 @@ def end(stack: Stack, record: Record, fault: Fault) -> None:
             if fault.cpu is not None:
                 _limit(stack.client, container_id, cpu_period=state["period"] or CPU_PERIOD, cpu_quota=state["quota"] or -1)
             if fault.memory is not None:
-                _limit(stack.client, container_id, mem_limit=state["memory"] or -1, memswap_limit=state["swap"] or -1)
+                swap = state["swap"] if state["swap"] > 0 else NO_SWAP_LIMIT
+                _limit(stack.client, container_id, mem_limit=state["memory"] or NO_LIMIT, memswap_limit=swap)
             if fault.disk is not None and container.status == "running":
                 ready.run(stack.client, container_id, ["rm", "-f", f"{fault.disk}/{FILLING}"], user="0")
 
