@@ -35,9 +35,27 @@ function morph(old, fresh) {
   }
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-  const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
-  before.slice(after.length).forEach((child) => child.remove());
-  after.forEach((child, index) => (index < before.length ? morph(before[index], child) : old.append(child)));
+  let place = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    // A node is found by its name: the labels before it come and go, and one that is made anew has lost the focus.
+    const name = key(child);
+    if (name && [...old.children].some((own) => key(own) === name)) while (place && key(place) !== name) place = drop(place);
+    if (place && key(place) === name) {
+      const next = place.nextSibling;
+      morph(place, child);
+      place = next;
+    } else {
+      old.insertBefore(child, place);
+    }
+  }
+  while (place) place = drop(place);
+}
+
+// Take it out; returns what followed it.
+function drop(child) {
+  const next = child.nextSibling;
+  child.remove();
+  return next;
 }
 
 function key(node) {
