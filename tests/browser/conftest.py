@@ -19,7 +19,7 @@ from servicelab import leftovers
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for lab.py: pytest imports each of these files for itself
 
-from lab import Lab, chromium, jupyterlab, launch, profile  # noqa: E402
+from lab import Lab, asked, chromium, jupyterlab, launch, profile  # noqa: E402
 
 KEPT = HERE.parents[1] / ".servicelab" / "screenshots"
 
@@ -64,11 +64,14 @@ def lab(tmp_path: Path, learner: str) -> Iterator[Lab]:
 
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page in a fresh profile; what it showed at the end of the test is kept."""
+    """A page in a fresh profile; what it showed at the end of the test is kept. Nobody but this machine may be asked for anything."""
     with profile(browser) as context:
+        hosts = asked(context)
         made = context.new_page()
         yield made
-        _screenshot(made, f"{request.node.name}-end")
+        if not made.is_closed():
+            _screenshot(made, f"{request.node.name}-end")
+    assert hosts == {"http://127.0.0.1", "ws://127.0.0.1"}
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 import requests
@@ -134,6 +135,20 @@ def profile(browser: Browser, width: int = 1500, height: int = 1000) -> Iterator
         made.close()
 
 
+def asked(context: BrowserContext) -> set[str]:
+    """Whom the pages of CONTEXT ask, from now on: ``{"http://127.0.0.1"}``. Without what a page carries in itself (data:, blob:)."""
+    found: set[str] = set()
+
+    def note(url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob"):
+            found.add(f"{parts.scheme}://{parts.hostname}")
+
+    context.on("request", lambda request: note(request.url))
+    context.on("page", lambda page: page.on("websocket", lambda opened: note(opened.url)))
+    return found
+
+
 def show(page: Page, url: str) -> None:
     """Open a notebook and return when it can run."""
     # JupyterLab waits a second and a half for its own theme, which is little on a busy machine.
@@ -165,3 +180,11 @@ def node(page: Page, name: str) -> Locator:
 def wait_for_state(page: Page, name: str, words: str) -> None:
     """Until a service's node says WORDS (a regular expression)."""
     expect(node(page, name)).to_have_attribute("aria-label", re.compile(words))
+
+
+def until(page: Page, reached: Callable[[], bool], what: str) -> None:
+    """Return when it is so; WHAT says what was not seen by then."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not reached():
+        assert time.monotonic() < deadline, f"not seen: {what}"
+        page.wait_for_timeout(100)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
-from lab import PATIENCE, menu, node, show, wait_for_state, wait_until_ready
+from lab import PATIENCE, menu, node, show, until, wait_for_state, wait_until_ready
 from playwright.sync_api import Locator, Page, expect
 
 from servicelab import lessons
@@ -23,13 +22,6 @@ def run_to(page: Page, cell: int) -> None:
     page.evaluate("index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index }", cell)
     menu(page, "Run", "Run All Above Selected Cell")
     menu(page, "Run", "Run Selected Cell and Do not Advance")
-
-
-def until(page: Page, reached: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE / 1000
-    while not reached():
-        assert time.monotonic() < deadline, f"not seen: {what}"
-        page.wait_for_timeout(100)
 
 
 def counts(chart: Locator) -> tuple[int, int]:
