@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,20 @@ ADDRESS = "10.77.213.2"  # of the room's engine; the machine has .1
 
 
 class Room:
-    """A network namespace with a Docker engine of its own, and no way to anywhere but this machine."""
+    """A network namespace with a Docker engine of its own, and no way to anywhere but this machine.
 
-    def __init__(self, folder: Path) -> None:
+    DISK: how many bytes the engine has for what it keeps; None: as much as this machine.
+    """
+
+    def __init__(self, folder: Path, disk: int | None = None) -> None:
         self.name = f"servicelab-{os.getpid()}"
         self.folder = folder
         self.socket = f"unix://{folder}/docker.sock"
         self.remote = f"tcp://{ADDRESS}:2375"
         self.enter = ["nsenter", f"--net=/run/netns/{self.name}"]  # not `ip netns exec`, which hides the cgroups
         self.engine: subprocess.Popen[bytes] | None = None
+        self.data = folder / "data"
+        self.disk = disk
 
     def open(self) -> None:
         inside = ["ip", "-n", self.name]
@@ -42,14 +48,14 @@ class Room:
             [*inside, "link", "set", "lo", "up"],
         ):
             subprocess.run(command, check=True)
+        if self.disk:
+            self.data.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.disk}", "servicelab", self.data], check=True)
         self.start()
 
     def start(self) -> None:
         """Start the engine, and wait until it answers."""
-        paths = [
-            f"--{name}={self.folder / value}"
-            for name, value in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid"))
-        ]
+        paths = [f"--data-root={self.data}", f"--exec-root={self.folder / 'exec'}", f"--pidfile={self.folder / 'pid'}"]
         with (self.folder / "dockerd.log").open("ab") as log:
             self.engine = subprocess.Popen(
                 [*self.enter, "dockerd", *paths, "--host", self.socket, "--host", self.remote],
@@ -70,6 +76,8 @@ class Room:
 
     def close(self) -> None:
         self.stop()
+        if self.disk:
+            subprocess.run(["umount", self.data], check=False)
         subprocess.run(["ip", "netns", "del", self.name], check=False)
         subprocess.run(["ip", "link", "del", "servicelab0"], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -104,10 +112,23 @@ def patience() -> None:
 
 @pytest.fixture
 def room() -> Iterator[Room]:
+    with a_room() as found:
+        yield found
+
+
+@pytest.fixture
+def small_room() -> Iterator[Room]:
+    """The images of lesson 01 fit on its engine's disk, and little more."""
+    with a_room(disk=2 * 2**30) as found:
+        yield found
+
+
+@contextmanager
+def a_room(disk: int | None = None) -> Iterator[Room]:
     if os.name == "nt" or os.geteuid() != 0 or not (shutil.which("ip") and shutil.which("dockerd")):
         pytest.skip("a room of its own needs Linux, root, ip and dockerd")
     folder = Path(tempfile.mkdtemp(prefix="room-"))  # a short path: containerd's socket is deep in it
-    found = Room(folder)
+    found = Room(folder, disk)
     try:
         found.open()
         yield found

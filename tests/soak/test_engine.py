@@ -1,8 +1,9 @@
-"""The engine itself goes away, comes back, or hangs, under a running stack."""
+"""The engine itself goes away, comes back, or hangs, under a running stack; or its disk is full."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -12,8 +13,8 @@ import docker
 import pytest
 from tests.soak.conftest import Room
 
-from servicelab import Stack, bundle, lessons
-from servicelab.errors import EngineError
+from servicelab import Stack, bundle, doctor, lessons
+from servicelab.errors import EngineError, ServicelabError
 
 # the SDK leaves the socket that nobody answered
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -22,14 +23,19 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 @pytest.fixture
 def monolith(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """Lesson 01's stack, up, on an engine of its own."""
+    stack = stack_on(room, tmp_path, monkeypatch)
+    stack.up()
+    return stack
+
+
+def stack_on(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Lesson 01's stack, with its images there and nothing started."""
     file = tmp_path / "bundle.zip"
     bundle.save(file, [lessons.find("01")])
     monkeypatch.setenv("DOCKER_HOST", room.socket)
     monkeypatch.setenv("SERVICELAB_LEARNER", "engine")
     bundle.load(file)
-    stack = Stack("monolith")
-    stack.up()
-    return stack
+    return Stack("monolith")
 
 
 def states(stack: Stack) -> dict[str, str]:
@@ -66,3 +72,26 @@ def test_a_socket_that_hangs_is_an_error_with_a_way_out(call: Callable[[Stack], 
     assert caught.value.fix
     monolith.up()
     assert set(states(monolith).values()) == {"running", "exited"}
+
+
+def test_a_full_disk_is_told_before_and_after(small_room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database has no room for its first files: what it says, what the doctor says, and nothing of the stack is left."""
+    stack = stack_on(small_room, tmp_path, monkeypatch)
+    ballast = small_room.data / "ballast"
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_room.data).free - 20 * 10**6)
+    [before] = [finding for finding in doctor.examine() if finding.name == "disk"]
+    print(f"the doctor before: {before.what}")
+    assert before.level == "fail"
+    assert str(small_room.data) in before.fix
+    with pytest.raises(ServicelabError) as caught:
+        stack.up()
+    print(f"the error: {caught.value}")
+    assert "No space left on device" in str(caught.value)
+    assert before.fix in str(caught.value)
+    client = docker.DockerClient(small_room.socket)
+    assert client.containers.list(all=True) == []
+    ballast.unlink()
+    stack.up()
+    assert states(stack) == {"monolith-1": "running", "seed-1": "exited", "postgres-1": "running"}
+    stack.down(volumes=True)
