@@ -6,9 +6,9 @@ Each check is a small function from `Facts` to a `Finding`; `examine` gathers th
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from servicelab.errors import ImageError, ServicelabError
 from servicelab.facts import GB, Facts, gather
 from servicelab_start import engine as engines
 from servicelab_start import environment
+from servicelab_start.machine import Machine
 
 Level = Literal["ok", "warn", "fail"]
 OLDEST_API = (1, 41)  # Engine 20.10
@@ -49,7 +50,7 @@ def engine(facts: Facts) -> Finding:
         if facts.answer.os == "windows":
             return Finding("engine", "fail", f"{named} runs Windows containers", "switch Docker Desktop to Linux containers")
         if facts.engine_error:
-            return Finding("engine", "fail", f"{named} answers, but fails: {facts.engine_error}", "restart the engine")
+            return Finding("engine", "fail", f"{named} answers, but fails: {facts.engine_error}", _restart(facts.machine))
         return Finding("engine", "ok", named)
     trouble = engines.why_none(facts.refusals, facts.machine)
     if trouble:
@@ -58,15 +59,22 @@ def engine(facts: Facts) -> Finding:
     return Finding("engine", "fail", "no Docker engine runs here", fix)
 
 
+def _restart(machine: Machine) -> str:
+    if machine.system in ("darwin", "win32"):
+        return "restart Docker Desktop"
+    if machine.systemd:
+        return "as root: systemctl restart docker"
+    return "as root: kill $(cat /var/run/docker.pid), then python3 start.py"
+
+
 def version(facts: Facts) -> Finding:
     """Is the engine new enough, and one that the tests have run on?"""
     number, api = str(facts.version.get("Version", "?")), str(facts.version.get("ApiVersion", "0"))
     name = "Podman" if "libpod" in (facts.answer.server.lower() if facts.answer else "") else "Docker Engine"
     if tuple(int(part) for part in api.split(".") if part.isdigit()) < OLDEST_API:
         oldest = ".".join(map(str, OLDEST_API))
-        return Finding(
-            "version", "fail", f"{name} {number} speaks API {api}, and {oldest} is needed", "install Docker Engine 20.10 or newer"
-        )
+        fix = f"install Docker Engine 20.10 or newer: {engines.advice(replace(facts.machine, dockerd=False))}"
+        return Finding("version", "fail", f"{name} {number} speaks API {api}, and {oldest} is needed", fix)
     tested = name == "Docker Engine" and number.startswith(tuple(f"{known}." for known in TESTED))
     note = "" if tested else f" (untested: the tests run on {', '.join(TESTED)})"
     return Finding("version", "ok", f"{name} {number}, API {api}{note}")
@@ -173,12 +181,30 @@ _BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT",
 
 
 def certificates(facts: Facts) -> Finding:
-    """Are the certificate bundles that variables name there?"""
+    """Are the certificate bundles that variables name there, and are there certificates in them?"""
     named = {name: facts.environ[name] for name in _BUNDLES if facts.environ.get(name)}
-    missing = [f"{name}={path}" for name, path in named.items() if not Path(path).is_file()]
-    if missing:
-        return Finding("certificates", "fail", f"no such file: {', '.join(missing)}", "correct the path, or unset the variable")
+    bad = {f"{name}={path}": why for name, path in named.items() if (why := _unusable(path))}
+    if bad:
+        unset = "set {}=" if facts.machine.system == "win32" else "unset {}"
+        fix = " ".join(name.split("=")[0] for name in bad)
+        return Finding(
+            "certificates",
+            "fail",
+            "; ".join(f"{what}: {why}" for what, why in bad.items()),
+            f"name a file of certificates (PEM), or: {unset.format(fix)}",
+        )
     return Finding("certificates", "ok", f"from {', '.join(named)}" if named else "the system's")
+
+
+def _unusable(bundle: str) -> str:
+    """Why nothing can be verified with this file; "" where it can."""
+    try:
+        ssl.create_default_context(cafile=bundle)
+    except FileNotFoundError:
+        return "there is no such file"
+    except OSError:  # ssl.SSLError is one
+        return "it can't be read as certificates"
+    return ""
 
 
 def clock(facts: Facts) -> Finding:
@@ -187,7 +213,7 @@ def clock(facts: Facts) -> Finding:
         return Finding("clock", "ok", "the engine does not tell")
     if abs(facts.clock_skew) < 5:
         return Finding("clock", "ok", "engine and machine agree")
-    fix = "restart Docker Desktop" if facts.machine.system in ("darwin", "win32") else "as root: timedatectl set-ntp true"
+    fix = _restart(facts.machine) if facts.machine.system in ("darwin", "win32") else "as root: timedatectl set-ntp true"
     return Finding("clock", "warn", f"the engine's clock is {facts.clock_skew:+.0f} s off: logs and expiries will be, too", fix)
 
 
@@ -209,11 +235,14 @@ def registry(facts: Facts) -> Finding:
 
 def leftovers(facts: Facts) -> Finding:
     """Is something here that nobody waits for any more?"""
-    other = sorted({row.learner for row in facts.stacks if row.learner.startswith(("test-", "lab-", "author-"))})
-    dead = sorted({row.stack for row in facts.stacks if row.learner == facts.learner and not row.running})
+    other = sorted({row.learner for row in facts.stacks if row.learner.startswith(("test-", "lab-", "author-", "pictures-"))})
+    own = [row for row in facts.stacks if row.learner == facts.learner]
+    dead = sorted(
+        {row.stack for row in own if row.containers and not row.running}
+    )  # without a container: its data was kept on purpose
     if other:
         fix = "; ".join(f"servicelab down --learner {name}" for name in other)
-        return Finding("leftovers", "warn", f"containers of test runs: {', '.join(other)}", f"if none runs now: {fix}")
+        return Finding("leftovers", "warn", f"stacks of test runs: {', '.join(other)}", f"if none runs now: {fix}")
     if dead:
         return Finding("leftovers", "warn", f"stacks of yours that stopped: {', '.join(dead)}", "servicelab down")
     return Finding("leftovers", "ok", f"{len(facts.stacks)} stacks here, none of them forgotten")

@@ -13,7 +13,7 @@ from servicelab import progress
 from servicelab.engine import live_edit, ready
 from servicelab.engine import spec as labels
 from servicelab.engine.client import reachable_address
-from servicelab.errors import ServicelabError
+from servicelab.errors import ServicelabError, looked_after
 
 if TYPE_CHECKING:
     from servicelab.stack import Stack
@@ -119,7 +119,7 @@ class Service:
             raise ServicelabError(f"{self.name} can't have {count} replicas", fix="0 or more")
         edits = live_edit.edits(self.container) if self.containers else {}
         before = {c.id for c in self.containers}
-        with progress.show(f"scaling {self.name} to {count}", (self.name,)) as show:
+        with progress.show(f"scaling {self.name} to {count}", (self.name,)) as show, looked_after():
             self._stack._engine.scale(self.name, count, show)
         for container in self.containers:
             if edits and container.id not in before:

@@ -15,7 +15,7 @@ from servicelab.engine import leases
 from servicelab.engine.build import base_images
 from servicelab.engine.client import answered, connect
 from servicelab.engine.stacks import Engine
-from servicelab.errors import EngineError, ServicelabError
+from servicelab.errors import EngineError, ServicelabError, looked_after
 from servicelab.service import Service
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Stack:
 
     def down(self, *, volumes: bool = False) -> None:
         """Stop and remove the containers and networks; with VOLUMES the data as well."""
-        with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show, answered():
+        with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show, looked_after(), answered():
             faults.mend(self)
             if volumes and self._holder:
                 self._holder.release()
@@ -103,17 +103,13 @@ class Stack:
     def _leased(self) -> Iterator[None]:
         """Sweep what has expired, and hold this stack from now on: it expires when its kernel is gone for SERVICELAB_LIFETIME."""
         try:
-            with answered():
+            with looked_after(), answered():
                 leases.renew(self.client, self._engine.labels, settings.lifetime())
                 leases.sweep(self.client)
                 yield
         except BaseException as error:
             if self._client is not None and not isinstance(error, EngineError):
                 leases.drop(self._client, self.project)
-            if isinstance(error, ServicelabError):
-                from servicelab import doctor
-
-                doctor.look_after(error)
             raise
         if self._holder is None:
             self._holder = leases.Holder(self._engine.labels, settings.lifetime())

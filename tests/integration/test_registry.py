@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from servicelab import images, trust
+from servicelab import images, settings, trust
 from servicelab.engine.client import connect
 from servicelab.errors import ImageError
 from servicelab.images import recipes, registries
@@ -141,6 +141,26 @@ def test_a_pinned_digest_is_checked(
     else:
         assert provided == mirror
         assert client.images.get(f"{mirror}/{NAME}").attrs["RepoDigests"] == [f"{mirror}/library/python@{digest}"]
+
+
+def test_an_image_that_is_here_is_not_the_one_that_was_pinned_since(
+    mirror: str, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images.ensure([NAME], registry=mirror)
+    known = recipes.load()
+    pinned = {**known, NAME: recipes.Recipe(**{**vars(known[NAME]), "digest": "sha256:" + "0" * 64})}
+    monkeypatch.setattr(recipes, "load", lambda: pinned)
+    assert images.ensure([NAME], registry=mirror) == LOCAL
+
+
+def test_replace_takes_the_official_image_where_a_stand_in_was(
+    mirror: str, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mirror stands for the official registry, which became reachable after the stand-ins were made."""
+    monkeypatch.setattr(settings, "OFFICIAL_REGISTRY", mirror)
+    assert images.ensure([NAME], registry=mirror) == LOCAL, "a stand-in is here: nobody is asked"
+    assert images.ensure([NAME], registry=mirror, replace=True) == mirror
+    assert "FROM_MIRROR=yes" in variables(client, f"{mirror}/{NAME}")
 
 
 def test_a_mirror_that_is_gone_leaves_the_stand_in(registry: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from servicelab import doctor, facts
@@ -63,7 +67,8 @@ def row(learner: str, running: int = 1) -> StackRow:
         (doctor.engine, {"answer": None, "machine": MAC}, "fail", "install Docker Desktop"),
         (doctor.engine, {"answer": None, "refusals": [Refusal(USUAL, "forbidden", "")]}, "fail", "usermod -aG docker ada"),
         (doctor.engine, {"answer": Answer(USUAL, "", "1.41", "windows")}, "fail", "Linux containers"),
-        (doctor.engine, {"engine_error": "read timed out"}, "fail", "read timed out"),
+        (doctor.engine, {"engine_error": "read timed out"}, "fail", "kill $(cat /var/run/docker.pid), then python3 start.py"),
+        (doctor.engine, {"engine_error": "read timed out", "machine": MAC}, "fail", "restart Docker Desktop"),
         (doctor.version, {"version": {"Version": "19.03.15", "ApiVersion": "1.40"}}, "fail", "20.10 or newer"),
         (doctor.version, {"version": {"Version": "29.0.1", "ApiVersion": "1.52"}}, "ok", "untested"),
         (
@@ -84,13 +89,16 @@ def row(learner: str, running: int = 1) -> StackRow:
         (doctor.ports, {"loopback_error": "Operation not permitted"}, "fail", "firewall"),
         (doctor.proxy, {"environ": {"HTTPS_PROXY": "http://p:3128"}}, "fail", "export NO_PROXY=localhost,127.0.0.1"),
         (doctor.proxy, {"environ": {"http_proxy": "http://p", "no_proxy": "localhost, 127.0.0.1"}}, "ok", "spared"),
-        (doctor.certificates, {"environ": {"PIP_CERT": "/no/such.pem"}}, "fail", "PIP_CERT=/no/such.pem"),
+        (doctor.certificates, {"environ": {"PIP_CERT": "/no/such.pem"}}, "fail", "PIP_CERT=/no/such.pem: there is no such file"),
+        (doctor.certificates, {"environ": {"SSL_CERT_FILE": __file__}}, "fail", "or: unset SSL_CERT_FILE"),
+        (doctor.certificates, {"environ": {"SSL_CERT_FILE": certifi.where()}}, "ok", "from SSL_CERT_FILE"),
         (doctor.clock, {"clock_skew": -90.0}, "warn", "-90 s"),
         (doctor.registry, {"registry_answers": False}, "ok", "recipes"),
         (doctor.registry, {"registry_answers": False, "machine": MAC}, "fail", "REGISTRY"),
         (doctor.leftovers, {"stacks": [row("test-1"), row("eve")]}, "warn", "servicelab down --learner test-1"),
         (doctor.leftovers, {"stacks": [row("ada", running=0)]}, "warn", "servicelab down"),
         (doctor.leftovers, {"stacks": [row("ada"), row("eve", running=0)]}, "ok", "2 stacks"),
+        (doctor.leftovers, {"stacks": [dataclasses.replace(row("ada", running=0), containers=0)]}, "ok", "1 stacks"),
     ],
 )
 def test_what_is_wrong_is_seen(check: doctor.Check, changed: dict[str, Any], level: str, says: str) -> None:
@@ -108,6 +116,26 @@ def test_without_an_engine_only_what_can_be_known_is_told() -> None:
     assert told[1].startswith("fail  engine")
     assert told[2].strip().startswith("fix: ")
     assert [entry["name"] for entry in json.loads(doctor.as_json(findings))] == [finding.name for finding in findings]
+
+
+@pytest.mark.parametrize("command", [["doctor", "--json"], ["ps"]], ids=["doctor", "ps"])
+def test_a_machine_that_is_broken_for_real(command: list[str], tmp_path: Path) -> None:
+    """No engine at DOCKER_HOST, and a file of certificates that holds none: said by the doctor, and under the error of a command."""
+    pem = tmp_path / "ca.pem"
+    pem.write_text("-----BEGIN NOTHING-----\n", "utf-8")
+    socket = tmp_path / "docker.sock"
+    environ = os.environ | {"DOCKER_HOST": f"unix://{socket}", "SSL_CERT_FILE": str(pem)}
+    done = subprocess.run([sys.executable, "-m", "servicelab.cli", *command], env=environ, capture_output=True, text=True)
+    assert done.returncode == 1
+    if "--json" in command:
+        failed = {found["name"]: found for found in json.loads(done.stdout) if found["level"] == "fail"}
+        assert set(failed) == {"engine", "certificates"}
+        assert str(socket) in failed["engine"]["what"] + failed["engine"]["fix"]
+        assert failed["certificates"]["fix"].endswith("unset SSL_CERT_FILE")
+    else:
+        assert done.stderr.startswith("no Docker engine answers\n")
+        assert "\ndoctor:  engine: " in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_what_fails_stands_under_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,7 +195,7 @@ class _Search:
         # Where no CA is asked for, one that is in an image already does no harm.
         wanted = self.wanted_ca(recipe)
         official = _upstream_tag(self.upstream, recipe, name)
-        if not wanted and self.labels(client, official) is not None:
+        if not wanted and self.present(client, official, recipe.digest if recipe else ""):
             return official
         return self.local(client, name, wanted, stand_in=not self.registry_first)
 
@@ -214,6 +214,15 @@ class _Search:
 
     def wanted_ca(self, recipe: recipes.Recipe | None) -> str:
         return trust.fingerprint(self.pem) if recipe and recipe.trust else ""
+
+    @staticmethod
+    def present(client: docker.DockerClient, tag: str, digest: str) -> bool:
+        """Is it here, and the very image that the DIGEST names, where one does?"""
+        try:
+            known = client.api.inspect_image(tag)["RepoDigests"] or []
+        except ImageNotFound:
+            return False
+        return not digest or any(each.endswith(f"@{digest}") for each in known)
 
     @staticmethod
     def labels(client: docker.DockerClient, tag: str) -> dict[str, str] | None:
@@ -250,7 +259,7 @@ class _Search:
 
     def pull(self, tag: str, job: Job, digest: str) -> str:
         """Why the image can't be pulled; the empty string when it is here now. With a DIGEST, that very image: the engine checks it."""
-        if self.labels(job.client, tag) is not None:
+        if self.present(job.client, tag, digest):
             return ""
         registry, (repository, version) = tag.split("/", 1)[0], tag.rsplit(":", 1)
         job.say(f"asking {registry}")
