@@ -219,7 +219,7 @@ class _Search:
     def present(client: docker.DockerClient, tag: str, digest: str) -> bool:
         """Is it here, and the very image that the DIGEST names, where one does?"""
         try:
-            known = client.api.inspect_image(tag)["RepoDigests"] or []
+            known = client.api.inspect_image(tag).get("RepoDigests") or []
         except ImageNotFound:
             return False
         return not digest or any(each.endswith(f"@{digest}") for each in known)
