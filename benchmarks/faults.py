@@ -151,7 +151,9 @@ def partition(stack: Stack) -> None:
 def undo(stack: Stack, rounds: int) -> None:
     """Requests begin every 10 ms: when does a row of IN_A_ROW begin that are all well, counted from the end of the block on?"""
     control = [sum(_hurt(answer) for answer in run("overlapping", 250)) for _ in range(rounds)]
-    print(f"hurt without any fault        {spread([*map(float, control)], 'requests')} of 250: what a busy machine does by itself")
+    print(
+        f"hurt without any fault        {spread([*map(float, control)], 'requests')} of 250: what a busy machine does by itself"
+    )
     worst = []
     for name, (options, path) in KINDS.items():
         seen = [_round(name, stack.fault("callee", **options), path) for _ in range(rounds)]

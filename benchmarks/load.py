@@ -3,6 +3,9 @@
 Both are Debian packages: `apt install wrk hey`. One that is not installed is left out, and the output says so. The tools take turns, and
 each figure is a median of the rounds with the lowest and the highest beside it: two runs of the same tool differ as well, and that
 spread is what a ratio has to be compared with.
+
+The last lines are about the kernel: the generator is a process of its own, and what is left in the kernel is reading its reports and,
+where a cell awaits the run, drawing the chart.
 """
 
 from __future__ import annotations
@@ -16,6 +19,10 @@ import sys
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Any
+
+import psutil
+from jupyter_client.manager import start_new_kernel
 
 from servicelab.traffic import Run, load
 
@@ -96,6 +103,51 @@ def hey_percentile(report: str, q: int) -> float:
     return float(re.search(rf"{q}%+ in ([\d.]+) secs", report)[1]) * 1000  # type: ignore[index]
 
 
+KERNEL_RATE = 500
+CELLS = {  # what the kernel does while its CPU is measured
+    "nothing": "await asyncio.sleep({seconds})",
+    f"{KERNEL_RATE}/s, not awaited": "run = load('{url}', rate={rate}, seconds={seconds}); await asyncio.sleep({seconds}); run.wait()",
+    f"{KERNEL_RATE}/s, awaited, with its chart": "run = load('{url}', rate={rate}, seconds={seconds}); await run",
+}
+
+
+def kernel_share(url: str, rounds: int, seconds: float = 6.0) -> None:
+    """Print the CPU of a real kernel's process, as a part of one core, while it runs each of CELLS, and the generator's beside it."""
+    manager, client = start_new_kernel(startup_timeout=180)
+
+    def run(code: str) -> str:
+        said: list[str] = []
+
+        def hook(message: dict[str, Any]) -> None:
+            said.append(message["content"].get("text", ""))
+
+        reply = client.execute_interactive(code, output_hook=hook, timeout=120)
+        if reply["content"]["status"] != "ok":
+            raise SystemExit("\n".join(reply["content"]["traceback"]))
+        return "".join(said)
+
+    try:
+        kernel = psutil.Process(int(run("import os; print(os.getpid())")))
+        # imports and the first chart are no part of a load
+        run(f"import asyncio; from servicelab.traffic import load; await load('{url}', rate=10, seconds=1)")
+        share: dict[str, list[float]] = {name: [] for name in CELLS}
+        generator: list[float] = []
+        for _ in range(rounds):
+            for name, cell in CELLS.items():
+                before, started = kernel.cpu_times(), time.monotonic()
+                run(cell.format(url=url, rate=KERNEL_RATE, seconds=seconds))
+                now, elapsed = kernel.cpu_times(), time.monotonic() - started
+                share[name].append((now.user + now.system - before.user - before.system) / elapsed * 100)
+                if name != "nothing":
+                    generator.append(float(run("print(run.generator_cpu)")) / seconds * 100)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    for name, used in share.items():
+        print(f"kernel's CPU, {name}: {median(used):.2f} % of a core ({min(used):.2f} to {max(used):.2f})")
+    print(f"CPU of the generator, a process of its own: {median(generator):.1f} % of a core, for the same loads")
+
+
 def main(rounds: int) -> None:
     with subprocess.Popen([sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -123,6 +175,7 @@ def main(rounds: int) -> None:
                     print(f"p{q} at 100/s: {spread(ms, 'ms')}; hey {spread(hey, 'ms')}; ratio {median(ms) / median(hey):.3f}")
             else:
                 print("latencies: not compared, `apt install hey` first")
+            kernel_share(url + "/fast", rounds)
             load_now = os.getloadavg()[0] / (os.cpu_count() or 1)
             print(f"load of this machine: {load_now:.1f} per core; above 1, times are mostly the queue for a core")
         finally:
