@@ -201,6 +201,19 @@ def test_other_things_go_on_while_it_is_awaited(server: MisbehavingServer) -> No
     assert asyncio.run(cell()).requests < 120 * 20
 
 
+def test_to_stop_twice_loses_nothing_that_is_under_way(server: MisbehavingServer) -> None:
+    """As when an interrupted ``await run`` stands in a ``with load(…) as run``."""
+    run = load(f"{server.url}/delay/500", rate=50)
+    deadline = time.monotonic() + 60
+    while not server.seen:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    run.end_sending()
+    run.end_sending()
+    run.wait()
+    assert run.requests == run.ok > 0
+
+
 def test_runs_until_stopped_and_loses_nothing_on_the_way(server: MisbehavingServer) -> None:
     with load(server.url + "/delay/200", rate=50) as run:
         while run.sent < 20:

@@ -237,10 +237,9 @@ def main() -> None:
         loop = asyncio.get_running_loop()
 
         def listen() -> None:
-            if sys.stdin.readline():
+            for _ in sys.stdin:  # to stop twice is to stop
                 with contextlib.suppress(RuntimeError):  # it has ended by itself
                     loop.call_soon_threadsafe(generator.stop)
-                sys.stdin.readline()
             os._exit(0)
 
         threading.Thread(target=listen, daemon=True).start()
