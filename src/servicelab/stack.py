@@ -80,9 +80,10 @@ class Stack:
             self._provide_images(show)
             self._engine.up(replicas=scale, remove_orphans=remove_orphans, progress=show)
 
+    @looked_after()
     def down(self, *, volumes: bool = False) -> None:
         """Stop and remove the containers and networks; with VOLUMES the data as well."""
-        with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show, looked_after(), answered():
+        with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show, answered():
             faults.mend(self)
             if volumes and self._holder:
                 self._holder.release()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import certifi
 import pytest
 
-from servicelab import doctor, facts
-from servicelab.errors import StartError
+from servicelab import Stack, doctor, facts
+from servicelab.errors import EngineError, StartError
 from servicelab.facts import GB, Facts
 from servicelab.listing import StackRow
 from servicelab_start.endpoints import Answer, Endpoint, Refusal
@@ -149,6 +151,18 @@ def test_what_fails_stands_under_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(doctor, "gather", lambda *, ask_registry: WELL)
     doctor.look_after(error)
     assert error.findings == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK leaves the socket that nobody answered
+def test_every_call_of_a_stack_that_fails_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    shop = Stack("shop")
+    scale = partial(shop["users"].scale, 2)
+    for call in (shop.up, shop.down, shop.reset, scale, shop["users"].start, shop["users"].restart):
+        with pytest.raises(EngineError) as caught:
+            call()
+        assert [finding.split(":")[0] for finding, _ in caught.value.findings or ()] == ["engine"]
+    gc.collect()
 
 
 def test_facts_are_read_as_the_engine_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
