@@ -162,7 +162,8 @@ def test_every_call_of_a_stack_that_fails_is_looked_after(monkeypatch: pytest.Mo
         with pytest.raises(EngineError) as caught:
             call()
         assert [finding.split(":")[0] for finding, _ in caught.value.findings or ()] == ["engine"]
-    gc.collect()
+        del caught
+        gc.collect()
 
 
 def test_facts_are_read_as_the_engine_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
