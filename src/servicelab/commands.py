@@ -36,7 +36,7 @@ def doctor(arguments: argparse.Namespace, steps: Steps) -> int:
 def lab(arguments: argparse.Namespace, steps: Steps) -> int:
     from servicelab import lessons, settings
     from servicelab.engine import leases
-    from servicelab.engine.client import connect
+    from servicelab.engine.client import answered, connect
     from servicelab.lessons import needs
 
     number = arguments.number or "00"
@@ -46,7 +46,7 @@ def lab(arguments: argparse.Namespace, steps: Steps) -> int:
     wanted = [lessons.find(number)] if arguments.number else known[: needs.FIRST]
     _ensure_images(needs.images_of(wanted))
     _ensure_in_background(sorted({*needs.images_of(known)} - {*needs.images_of(wanted)}))
-    with contextlib.closing(connect()) as client:
+    with answered(), contextlib.closing(connect()) as client:
         leases.sweep(client)
     _table([*steps, ("images", time.monotonic() - began)])
     root = settings.root()
@@ -109,33 +109,42 @@ def up(arguments: argparse.Namespace, steps: Steps) -> int:
 
 def ps(arguments: argparse.Namespace, steps: Steps) -> int:
     from servicelab import listing
+    from servicelab.engine.client import answered
 
-    rows = listing.stacks()
+    with answered():
+        rows = listing.stacks()
     if not rows:
-        print("no stack runs here")
+        print("no stack is here")
     else:
-        print(f"{'LEARNER':<18}{'STACK':<16}{'RUNNING':>8}  {'SINCE':<18}{'EXPIRES':<18}")
+        print(f"{'LEARNER':<18}{'STACK':<16}{'RUNNING':>12}  {'SINCE':<18}{'EXPIRES':<18}")
     for row in rows:
-        print(f"{row.learner:<18}{row.stack:<16}{f'{row.running}/{row.containers}':>8}  {row.since:<18}{row.expires:<18}")
+        print(f"{row.learner:<18}{row.stack:<16}{row.there:>12}  {row.since:<18}{row.expires:<18}")
     return 0
 
 
 def down(arguments: argparse.Namespace, steps: Steps) -> int:
-    from servicelab import leftovers, settings
+    from servicelab import settings
+    from servicelab.engine.client import answered, connect
+    from servicelab.engine.removal import remove_labelled
+    from servicelab.engine.spec import LEARNER
     from servicelab.stack import Stack
 
     if arguments.stack:
         Stack(arguments.stack).down(volumes=arguments.volumes)
     else:
-        gone = leftovers.remove(arguments.learner or settings.learner())
+        with answered(), contextlib.closing(connect()) as client:
+            gone = remove_labelled(client, f"{LEARNER}={arguments.learner or settings.learner()}")
         print(f"removed: {', '.join(gone)}" if gone else "nothing was there")
     return 0
 
 
 def images(arguments: argparse.Namespace, steps: Steps) -> int:
     from servicelab import images, settings
+    from servicelab.engine.client import answered
 
-    for row in images.catalogue(registry=settings.registry()):
+    with answered():
+        rows = images.catalogue(registry=settings.registry())
+    for row in rows:
         size = f"{row.size / 1e6:7.0f} MB" if row.size else " " * 10
         print(f"{row.name:<28}{size}  {row.source}")
     return 0
@@ -152,8 +161,9 @@ def ensure(arguments: argparse.Namespace, steps: Steps) -> int:
 
 def _ensure_images(names: Sequence[str], *, replace: bool = False) -> str:
     from servicelab import images, progress, settings
+    from servicelab.engine.client import answered
 
-    with progress.show("images", tuple(names)) as show:
+    with progress.show("images", tuple(names)) as show, answered():
         registry = images.ensure(names, registry=images.upstream(settings.registry()), replace=replace, progress=show)
     if registry != settings.registry():
         settings.store({"REGISTRY": registry})

@@ -1,13 +1,12 @@
-"""What runs on the engine, by learner and stack: everybody's, not just ours."""
+"""What is on the engine, by learner and stack: everybody's, not just ours."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from servicelab.engine import leases
 from servicelab.engine.client import connect
@@ -16,9 +15,9 @@ from servicelab.engine.spec import LEARNER, PROJECT, STACK
 
 @dataclass(frozen=True)
 class StackRow:
-    """One stack: whose, how many of its containers run, since when the oldest is there, and when it expires (local time).
+    """One stack: whose, how many of its containers run, since when the oldest thing of it is there, and when it expires (local time).
 
-    One that was taken down without its data has no container; it is there since its oldest volume is.
+    Without containers there is still its ``data`` (volumes, how many), or a network.
     """
 
     learner: str
@@ -27,35 +26,56 @@ class StackRow:
     containers: int
     since: str
     expires: str
+    data: int = 0
+    expired: bool = False
+
+    @property
+    def there(self) -> str:
+        """How many of its containers run, or what else is there of it."""
+        if self.containers:
+            return f"{self.running}/{self.containers}"
+        return "data only" if self.data else "network only"
+
+
+@dataclass
+class _Found:
+    project: str
+    states: list[str] = field(default_factory=list)
+    data: int = 0
+    made: list[float] = field(default_factory=list)
 
 
 def stacks() -> list[StackRow]:
     """The stacks of all learners, by name. Raises `EngineError` where no engine answers."""
-    grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    since: dict[str, float] = {}
+    grouped: dict[tuple[str, str], _Found] = {}
+
+    def of(labels: dict[str, str], made: float) -> _Found:
+        found = grouped.setdefault((labels[LEARNER], labels.get(STACK, "")), _Found(str(labels.get(PROJECT))))
+        found.made.append(made)
+        return found
+
+    ours = {"label": LEARNER}
     with contextlib.closing(connect()) as client:
         expiries = leases.expiries(client)
-        for container in client.api.containers(all=True, filters={"label": LEARNER}):
-            grouped.setdefault(_key(container), []).append(container)
-            project = _key(container)[2]
-            since[project] = min(float(container["Created"]), since.get(project, math.inf))
-        for volume in client.api.volumes(filters={"label": [LEARNER, PROJECT]})["Volumes"] or []:
-            if leases.EXPIRES not in volume["Labels"] and not grouped.get(_key(volume)):
-                grouped[_key(volume)] = []
-                created = datetime.fromisoformat(volume["CreatedAt"]).timestamp()
-                since[_key(volume)[2]] = min(created, since.get(_key(volume)[2], math.inf))
+        for container in client.api.containers(all=True, filters=ours):
+            of(container["Labels"], float(container["Created"])).states.append(container["State"])
+        for volume in client.api.volumes(filters=ours)["Volumes"] or []:
+            if leases.EXPIRES not in volume["Labels"]:  # a lease alone is nothing that stays
+                of(volume["Labels"], _seconds(volume["CreatedAt"])).data += 1
+        for network in client.api.networks(filters=ours):
+            of(network["Labels"], _seconds(network["Created"]))
     rows = []
-    for (learner, stack, project), containers in sorted(grouped.items()):
-        running = sum(container["State"] == "running" for container in containers)
-        expires = _local(expiries[project]) if project in expiries else "never"
-        rows.append(StackRow(learner, stack, running, len(containers), _local(since[project]), expires))
+    for (learner, stack), found in sorted(grouped.items()):
+        running = found.states.count("running")
+        until = expiries.get(found.project, math.inf)
+        expires = _local(until) if until < math.inf else "never"
+        since, expired = _local(min(found.made)), until < time.time()
+        rows.append(StackRow(learner, stack, running, len(found.states), since, expires, found.data, expired))
     return rows
 
 
-def _key(thing: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Learner, stack and project of a container or volume."""
-    labels = thing["Labels"]
-    return labels[LEARNER], labels.get(STACK, ""), labels.get(PROJECT, "")
+def _seconds(written: str) -> float:
+    return datetime.fromisoformat(written).timestamp()
 
 
 def _local(seconds: float) -> str:

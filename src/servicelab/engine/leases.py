@@ -39,10 +39,8 @@ def renew(client: docker.DockerClient, labels: Mapping[str, str], seconds: float
 
 def drop(client: docker.DockerClient, project: str) -> None:
     """End the lease of a stack of which nothing else is there: a start that failed leaves nothing."""
-    mine = {"label": f"{PROJECT}={project}"}
-    volumes = client.api.volumes(filters=mine)["Volumes"] or []
-    if all(EXPIRES in volume["Labels"] for volume in volumes) and not client.api.containers(all=True, filters=mine):
-        for volume in volumes:
+    if _alone(client, project):
+        for volume in _leases(client, f"{PROJECT}={project}"):
             _remove_volume(client, volume["Name"])
 
 
@@ -56,21 +54,23 @@ def expiries(client: docker.DockerClient) -> dict[str, float]:
 
 
 def sweep(client: docker.DockerClient) -> list[str]:
-    """Remove what has expired, whoever's it is. Returns the projects.
+    """Remove what has expired, whoever's it is, and leases of which `docker compose down -v` left nothing else. Returns the projects.
 
     Not that of a kernel which lives on this machine: after a night's sleep of the machine it had no chance to renew yet.
     """
     leases, now = _leases(client), time.time()
-    stays = {
-        lease["Labels"][PROJECT]
-        for lease in leases
-        if float(lease["Labels"][EXPIRES]) >= now or owner.lives(json.loads(lease["Labels"][_HOLDER]))
-    }
+    lives = {lease["Name"]: owner.lives(json.loads(lease["Labels"][_HOLDER])) for lease in leases}
+    stays = {lease["Labels"][PROJECT] for lease in leases if float(lease["Labels"][EXPIRES]) >= now or lives[lease["Name"]]}
     expired = sorted({lease["Labels"][PROJECT] for lease in leases} - stays)
     for project in expired:
         with contextlib.suppress(docker.errors.APIError):  # somebody else connected something of theirs
             remove_labelled(client, f"{PROJECT}={project}")
-    return expired
+    # a holder that lives, or may live elsewhere (None), can be about to start the stack
+    dead = {lease["Name"]: lease["Labels"][PROJECT] for lease in leases if lives[lease["Name"]] is False}
+    alone = {name: project for name, project in dead.items() if project not in expired and _alone(client, project)}
+    for name in alone:
+        _remove_volume(client, name)
+    return sorted({*expired, *alone.values()})
 
 
 class Holder:
@@ -92,6 +92,17 @@ class Holder:
             with contextlib.suppress(*away), contextlib.closing(connect()) as client:
                 if _leases(client, f"{PROJECT}={self._labels[PROJECT]}"):  # none: it was taken down by another process
                     renew(client, self._labels, self._seconds)
+
+
+def _alone(client: docker.DockerClient, project: str) -> bool:
+    """Whether nothing of PROJECT is there but leases."""
+    mine = {"label": f"{PROJECT}={project}"}
+    volumes = client.api.volumes(filters=mine)["Volumes"] or []
+    return (
+        all(EXPIRES in volume["Labels"] for volume in volumes)
+        and not client.api.containers(all=True, filters=mine)
+        and not client.api.networks(filters=mine)
+    )
 
 
 def _remove_volume(client: docker.DockerClient, name: str) -> None:
