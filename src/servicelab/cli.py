@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from servicelab import commands
-from servicelab.errors import EngineError, ImageError, ServicelabError
+from servicelab.errors import EngineError, ImageError, ServicelabError, StartError
 
 EPILOG = """\
 examples
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.act(arguments, steps) or 0)
     except ServicelabError as error:
-        if isinstance(error, (EngineError, ImageError)) and error.findings is None:
+        if isinstance(error, EngineError | ImageError | StartError):  # not for a slip of the pen
             from servicelab import doctor
 
             doctor.look_after(error)

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
+from servicelab import fixes
 from servicelab.errors import ImageError, ServicelabError
-from servicelab.facts import GB, Facts, gather
+from servicelab.facts import GB, PROBED, Facts, gather, is_address, no_bundle
 from servicelab_start import engine as engines
 from servicelab_start import environment
 from servicelab_start.machine import Machine
@@ -39,7 +40,7 @@ def environment_of_python(facts: Facts) -> Finding:
     if not facts.in_venv:
         return Finding("python", "ok", f"Python {facts.python}, not start.py's .venv")
     if not environment.ready(facts.root):
-        return Finding("python", "warn", ".venv is not what requirements.lock says", "python3 start.py doctor")
+        return Finding("python", "warn", ".venv is not what requirements.lock says", f"{fixes.start_py(facts.machine)} doctor")
     return Finding("python", "ok", f"Python {facts.python}, .venv as locked")
 
 
@@ -48,23 +49,25 @@ def engine(facts: Facts) -> Finding:
     if facts.answer:
         named = f"{facts.answer.endpoint.host} ({facts.answer.endpoint.source})"
         if facts.answer.os == "windows":
-            return Finding("engine", "fail", f"{named} runs Windows containers", "switch Docker Desktop to Linux containers")
+            return Finding("engine", "fail", f"{named} runs Windows containers", _LINUX_CONTAINERS)
         if facts.engine_error:
-            return Finding("engine", "fail", f"{named} answers, but fails: {facts.engine_error}", _restart(facts.machine))
+            return Finding("engine", "fail", f"{named} answers, but fails: {facts.engine_error}", _restart(facts))
         return Finding("engine", "ok", named)
     trouble = engines.why_none(facts.refusals, facts.machine)
     if trouble:
-        return Finding("engine", "fail", trouble.what, trouble.fix)
-    fix = "python3 start.py installs and starts one" if facts.machine.can_start else engines.advice(facts.machine)
+        return Finding("engine", "fail", trouble.what, fixes.way_in(facts.machine, facts.refusals) or trouble.fix)
+    fix = f"{fixes.start_py(facts.machine)} installs and starts one" if facts.machine.can_start else engines.advice(facts.machine)
     return Finding("engine", "fail", "no Docker engine runs here", fix)
 
 
-def _restart(machine: Machine) -> str:
-    if machine.system in ("darwin", "win32"):
-        return "restart Docker Desktop"
-    if machine.systemd:
-        return "as root: systemctl restart docker"
-    return "as root: kill $(cat /var/run/docker.pid), then python3 start.py"
+_LINUX_CONTAINERS = (
+    'switch Docker Desktop to Linux containers: & "$Env:ProgramFiles\\Docker\\Docker\\DockerCli.exe" -SwitchLinuxEngine'
+)
+
+
+def _restart(facts: Facts) -> str:
+    endpoint = facts.answer.endpoint if facts.answer else facts.refusals[0].endpoint
+    return fixes.restart_engine(facts.machine, endpoint, remote=facts.remote)
 
 
 def version(facts: Facts) -> Finding:
@@ -73,8 +76,12 @@ def version(facts: Facts) -> Finding:
     name = "Podman" if "libpod" in (facts.answer.server.lower() if facts.answer else "") else "Docker Engine"
     if tuple(int(part) for part in api.split(".") if part.isdigit()) < OLDEST_API:
         oldest = ".".join(map(str, OLDEST_API))
-        fix = f"install Docker Engine 20.10 or newer: {engines.advice(replace(facts.machine, dockerd=False))}"
-        return Finding("version", "fail", f"{name} {number} speaks API {api}, and {oldest} is needed", fix)
+        return Finding(
+            "version",
+            "fail",
+            f"{name} {number} speaks API {api}, and {oldest} (Docker Engine 20.10 or newer) is needed",
+            engines.advice(replace(facts.machine, dockerd=False)),
+        )
     tested = name == "Docker Engine" and number.startswith(tuple(f"{known}." for known in TESTED))
     note = "" if tested else f" (untested: the tests run on {', '.join(TESTED)})"
     return Finding("version", "ok", f"{name} {number}, API {api}{note}")
@@ -88,14 +95,17 @@ def context(facts: Facts) -> Finding:
             "context",
             "warn",
             f"DOCKER_HOST ({host}) overrules the docker context {chosen}",
-            "unset DOCKER_HOST, if that's not meant",
+            f"{fixes.unset(facts.machine, 'DOCKER_HOST')}   (if the context is meant)",
         )
-    if facts.remote and not facts.environ.get("SERVICELAB_PUBLISH"):
+    if facts.remote and facts.answer and not facts.environ.get("SERVICELAB_PUBLISH"):
+        there = str(urlsplit(facts.answer.endpoint.host).hostname)
+        address = there if is_address(there) else "ADDRESS"
         return Finding(
             "context",
             "fail",
-            f"the engine at {urlsplit(host).hostname} is remote: ports published on its loopback can't be reached from here",
-            "export SERVICELAB_PUBLISH=ADDRESS, an address of that machine which is reachable from here",
+            f"the engine at {there} is remote: ports published on its loopback can't be reached from here",
+            fixes.export(facts.machine, "SERVICELAB_PUBLISH", address)
+            + ("" if address == there else f"   (in numbers: that of {there} which is reachable from here)"),
         )
     return Finding("context", "ok", chosen or "default")
 
@@ -106,7 +116,10 @@ def architecture(facts: Facts) -> Finding:
     if kind in ("x86_64", "amd64"):
         return Finding("architecture", "ok", kind)
     return Finding(
-        "architecture", "warn", f"{kind}: the recipes were tried on x86_64 only", "use a registry: the images have both"
+        "architecture",
+        "warn",
+        f"{kind}: the recipes were tried on x86_64 only, a registry's images are made for both",
+        "servicelab images ensure --replace   (pulls them, where a registry answers)",
     )
 
 
@@ -119,7 +132,11 @@ def cgroups(facts: Facts) -> Finding:
             "cgroups",
             "warn",
             f"cgroups v{number} without {', '.join(lacking)}: limits of memory and CPU do nothing",
-            "boot with cgroup_enable=memory (Debian, Raspberry Pi: in the kernel's command line); rootless: delegate controllers",
+            fixes.cgroups(
+                facts.machine,
+                facts.answer.endpoint if facts.answer else None,
+                rootless="name=rootless" in (facts.info.get("SecurityOptions") or []),
+            ),
         )
     return Finding("cgroups", "ok", f"v{number}, driver {facts.info.get('CgroupDriver', '?')}")
 
@@ -128,10 +145,7 @@ def memory(facts: Facts) -> Finding:
     """Is there room for a lesson's stack?"""
     total = float(facts.info.get("MemTotal", 0)) / GB
     free = facts.memory_free / GB if facts.memory_free is not None else total
-    if facts.machine.system in ("darwin", "win32"):
-        fix = "Docker Desktop: Settings, Resources, Memory: 4 GB or more"
-    else:
-        fix = "end other programs; `servicelab ps` and `servicelab down` show and remove stacks"
+    fix = fixes.more_memory(facts.machine, facts.answer.endpoint if facts.answer else None)
     what = f"{free:.1f} of {total:.1f} GB free" if facts.memory_free is not None else f"the engine has {total:.1f} GB"
     if free < STACK_GB or total < STACK_GB:
         return Finding("memory", "fail", f"{what}, and a lesson takes up to {STACK_GB} GB", fix)
@@ -143,9 +157,12 @@ def disk(facts: Facts) -> Finding:
     if facts.disk_free is None:
         return Finding("disk", "ok", "the engine's disk can't be seen from here")
     free, where = facts.disk_free / GB, facts.info.get("DockerRootDir", "/var/lib/docker")
-    fix = f"make room on the disk of {where}; `docker image prune` and `docker builder prune` remove what nothing uses"
+    fix = f"make room on the disk of {where}: {_PRUNE}   (what of ours nothing uses; `docker system df` shows all that is there)"
     level: Level = "fail" if free < 2 else "warn" if free < 6 else "ok"
     return Finding("disk", level, f"{free:.1f} GB free at {where}", "" if level == "ok" else fix)
+
+
+_PRUNE = "docker image prune --all --filter label=servicelab.learner; docker builder prune"
 
 
 def ports(facts: Facts) -> Finding:
@@ -155,7 +172,7 @@ def ports(facts: Facts) -> Finding:
             "ports",
             "fail",
             f"a port on 127.0.0.1 can't be used: {facts.loopback_error}",
-            "allow connections to 127.0.0.1 in the firewall or security software of this machine",
+            fixes.loopback(facts.machine),
         )
     return Finding("ports", "ok", "free ones on 127.0.0.1 can be had and reached")
 
@@ -166,13 +183,14 @@ def proxy(facts: Facts) -> Finding:
     used = [name for name in ("http_proxy", "https_proxy", "all_proxy") if name in either]
     if not used:
         return Finding("proxy", "ok", "none")
-    spared = {name.strip() for name in either.get("no_proxy", "").split(",")}
+    name = "no_proxy" if facts.environ.get("no_proxy") else "NO_PROXY"  # the small one is read before the other
+    spared = {entry.strip() for entry in facts.environ.get(name, "").split(",")}
     if "*" not in spared and not {"localhost", "127.0.0.1"} <= spared:
         return Finding(
             "proxy",
             "fail",
             f"{', '.join(used)} set, and NO_PROXY does not spare this machine: calls to the services would go to the proxy",
-            "set NO_PROXY=localhost,127.0.0.1" if facts.machine.system == "win32" else "export NO_PROXY=localhost,127.0.0.1",
+            fixes.export(facts.machine, name, ",".join([*sorted(spared - {""}), "localhost", "127.0.0.1"])),
         )
     return Finding("proxy", "ok", f"{', '.join(used)} set, this machine spared")
 
@@ -181,18 +199,12 @@ _BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT",
 
 
 def certificates(facts: Facts) -> Finding:
-    """Are the certificate bundles that variables name there, and are there certificates in them?"""
+    """Are the certificate bundles that variables name there, and readable?"""
     named = {name: facts.environ[name] for name in _BUNDLES if facts.environ.get(name)}
-    bad = {f"{name}={path}": why for name, path in named.items() if (why := _unusable(path))}
-    if bad:
-        unset = "set {}=" if facts.machine.system == "win32" else "unset {}"
-        fix = " ".join(name.split("=")[0] for name in bad)
-        return Finding(
-            "certificates",
-            "fail",
-            "; ".join(f"{what}: {why}" for what, why in bad.items()),
-            f"name a file of certificates (PEM), or: {unset.format(fix)}",
-        )
+    wrong = {name: why for name, path in named.items() if (why := no_bundle(path))}
+    if wrong:
+        what = "; ".join(f"{name}={named[name]}: {why}" for name, why in wrong.items())
+        return Finding("certificates", "fail", what, f"{fixes.unset(facts.machine, *wrong)}   (or name a bundle that is right)")
     return Finding("certificates", "ok", f"from {', '.join(named)}" if named else "the system's")
 
 
@@ -213,7 +225,12 @@ def clock(facts: Facts) -> Finding:
         return Finding("clock", "ok", "the engine does not tell")
     if abs(facts.clock_skew) < 5:
         return Finding("clock", "ok", "engine and machine agree")
-    fix = _restart(facts.machine) if facts.machine.system in ("darwin", "win32") else "as root: timedatectl set-ntp true"
+    if facts.remote:
+        fix = "on the engine's machine: sudo timedatectl set-ntp true"
+    elif facts.machine.system == "win32":
+        fix = "wsl --shutdown; then start Docker Desktop again"
+    else:  # an engine without a virtual machine has the clock of this one
+        fix = _restart(facts)
     return Finding("clock", "warn", f"the engine's clock is {facts.clock_skew:+.0f} s off: logs and expiries will be, too", fix)
 
 
@@ -229,23 +246,27 @@ def registry(facts: Facts) -> Finding:
         "registry",
         "fail",
         f"{facts.registry} can't be reached, and the recipes need a Debian or Ubuntu",
-        "check the engine's network or proxy, or set REGISTRY to a mirror that it reaches",
+        f"docker pull {facts.registry}/{PROBED}   (says why); with a mirror: {fixes.export(facts.machine, 'REGISTRY', 'ITS-ADDRESS')}",
     )
+
+
+_OF_RUNS = ("test-", "lab-", "author-", "bench-")  # learners that tests, trials of labs, authors' runs and benchmarks make
 
 
 def leftovers(facts: Facts) -> Finding:
     """Is something here that nobody waits for any more?"""
-    other = sorted({row.learner for row in facts.stacks if row.learner.startswith(("test-", "lab-", "author-", "pictures-"))})
-    own = [row for row in facts.stacks if row.learner == facts.learner]
-    dead = sorted(
-        {row.stack for row in own if row.containers and not row.running}
-    )  # without a container: its data was kept on purpose
+    runs = {f"{facts.learner}-run"}  # of `servicelab run`, killed or with --keep
+    other = sorted({row.learner for row in facts.stacks if row.learner.startswith(_OF_RUNS) or row.learner in runs})
+    dead = sorted({row.stack for row in facts.stacks if row.learner == facts.learner and row.containers and not row.running})
     if other:
         fix = "; ".join(f"servicelab down --learner {name}" for name in other)
-        return Finding("leftovers", "warn", f"stacks of test runs: {', '.join(other)}", f"if none runs now: {fix}")
+        return Finding("leftovers", "warn", f"left by test runs: {', '.join(other)}", f"if none runs now: {fix}")
     if dead:
-        return Finding("leftovers", "warn", f"stacks of yours that stopped: {', '.join(dead)}", "servicelab down")
-    return Finding("leftovers", "ok", f"{len(facts.stacks)} stacks here, none of them forgotten")
+        fix = "servicelab down   (removes all that is yours, data included)"
+        return Finding("leftovers", "warn", f"stacks of yours that stopped: {', '.join(dead)}", fix)
+    expired = sum(row.expired for row in facts.stacks)
+    swept = f"; {expired} expired, which the next start of any stack removes" if expired else ""
+    return Finding("leftovers", "ok", f"{len(facts.stacks)} stacks here, none of them forgotten{swept}")
 
 
 Check = Callable[[Facts], Finding]
@@ -260,7 +281,12 @@ def examine(facts: Facts | None = None) -> list[Finding]:
 
 
 def look_after(error: ServicelabError) -> None:
-    """Put under ERROR what is wrong with this machine: it may be the cause. Registries are asked only where an image is missing."""
+    """Put under ERROR what is wrong with this machine, unless that was done: it may be the cause.
+
+    Registries are asked only where an image is missing.
+    """
+    if error.findings is not None:
+        return
     findings = examine(gather(ask_registry=isinstance(error, ImageError)))
     error.findings = [(f"{found.name}: {found.what}", found.fix) for found in findings if found.level == "fail"]
 

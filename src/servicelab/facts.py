@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import platform
 import shutil
 import socket
+import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -121,6 +123,26 @@ def loopback_error() -> str:
         return str(error)
 
 
+def no_bundle(path: str) -> str:
+    """Why PATH is no bundle of certificates; "" where it is one."""
+    if not Path(path).is_file():
+        return "no such file"
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        return "you may not read it" if isinstance(error, PermissionError) else "no readable bundle of certificates (PEM)"
+    return ""
+
+
+def is_address(text: str) -> bool:
+    """Whether it is one in numbers."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def skew(engine_time: str, now: datetime) -> float | None:
     """How many seconds the engine's clock is ahead; its time is RFC 3339 with up to nine decimals."""
     try:
@@ -139,5 +161,5 @@ def _registry_answers(registry: str) -> bool | None:
 def _stacks() -> list[StackRow]:
     try:
         return listing.stacks()
-    except EngineError:
+    except (EngineError, docker.errors.DockerException, requests.RequestException, OSError):
         return []

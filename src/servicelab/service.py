@@ -12,8 +12,8 @@ from docker.models.containers import Container
 from servicelab import progress
 from servicelab.engine import live_edit, ready
 from servicelab.engine import spec as labels
-from servicelab.engine.client import reachable_address
-from servicelab.errors import ServicelabError, looked_after
+from servicelab.engine.client import answered, reachable_address
+from servicelab.errors import ServicelabError
 
 if TYPE_CHECKING:
     from servicelab.stack import Stack
@@ -118,14 +118,15 @@ class Service:
         """COUNT replicas; new ones get the edits that the others have. Returns when they are ready."""
         if count < 0:
             raise ServicelabError(f"{self.name} can't have {count} replicas", fix="0 or more")
-        edits = live_edit.edits(self.container) if self.containers else {}
-        before = {c.id for c in self.containers}
-        with progress.show(f"scaling {self.name} to {count}", (self.name,)) as show:
-            self._stack._engine.scale(self.name, count, show)
-        for container in self.containers:
-            if edits and container.id not in before:
-                for path, source in edits.items():
-                    live_edit.update(container, path, source)
+        with answered():
+            edits = live_edit.edits(self.container) if self.containers else {}
+            before = {c.id for c in self.containers}
+            with progress.show(f"scaling {self.name} to {count}", (self.name,)) as show:
+                self._stack._engine.scale(self.name, count, show)
+            for container in self.containers:
+                if edits and container.id not in before:
+                    for path, source in edits.items():
+                        live_edit.update(container, path, source)
 
     def kill(self, replica: int | None = None, signal: str = "SIGKILL") -> None:
         """End it at once, as a crash would. REPLICA: its number; None: all of them."""

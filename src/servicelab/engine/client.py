@@ -10,17 +10,19 @@ from urllib.parse import urlsplit
 import docker
 import requests
 
-from servicelab.errors import EngineError
+from servicelab.errors import EngineError, ServicelabError
 from servicelab.settings import publish_address
 
 TIMEOUT = 60  # seconds that the engine may take for one answer
 
 
 def connect(version: str | None = None) -> docker.DockerClient:
-    """A client of the engine that the Docker CLI would use. Raises `EngineError` where none answers."""
+    """A client of the engine that the Docker CLI would use. Raises `EngineError` where none answers, or it hangs."""
     try:
         client = docker.from_env(version=version or "auto", timeout=TIMEOUT)
     except (docker.errors.DockerException, requests.RequestException) as error:
+        if isinstance(error.__cause__ or error, requests.Timeout):
+            raise _hangs() from None
         raise EngineError(
             "no Docker engine answers",
             why=str(error.__cause__ or error),
@@ -56,29 +58,45 @@ class Clients:
 @contextmanager
 def clients() -> Iterator[Clients]:
     """Clients for the threads of one block. Raises `EngineError` where the engine goes away, or hangs, in it."""
-    pool = Clients()
-    try:
-        with answered():
+    with answered():
+        pool = Clients()
+        try:
             yield pool
-    finally:
-        pool.close()
+        finally:
+            pool.close()
 
 
 @contextmanager
 def answered() -> Iterator[None]:
-    """In the block, an engine that no longer answers is an `EngineError`."""
+    """In the block, an engine that no longer answers is an `EngineError`; under each of our errors stands what the doctor finds."""
+    try:
+        with _in_our_words():
+            yield
+    except ServicelabError as error:
+        from servicelab import doctor  # which stands on this module
+
+        doctor.look_after(error)
+        raise
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
     try:
         yield
     except requests.Timeout:
-        raise EngineError(
-            f"the Docker engine hangs: no answer within {TIMEOUT} s",
-            why="it is overloaded, its machine sleeps, or its process is stuck",
-            fix="`docker ps` shows whether it answers again; else restart it, then call up() again",
-        ) from None
+        raise _hangs() from None
     except requests.ConnectionError as error:
         raise EngineError(
             "the Docker engine is gone", why=str(error), fix="python3 start.py starts it; then call up() again"
         ) from None
+
+
+def _hangs() -> EngineError:
+    return EngineError(
+        f"the Docker engine hangs: no answer within {TIMEOUT} s",
+        why="it is overloaded, its machine sleeps, or its process is stuck",
+        fix="`docker ps` shows whether it answers again; else restart it, then call up() again",
+    )
 
 
 def reachable_address(client: docker.DockerClient) -> str:
