@@ -17,7 +17,6 @@ from servicelab.errors import ImageError, ServicelabError
 from servicelab.facts import GB, PROBED, Facts, gather, is_address, no_bundle
 from servicelab_start import engine as engines
 from servicelab_start import environment
-from servicelab_start.machine import Machine
 
 Level = Literal["ok", "warn", "fail"]
 OLDEST_API = (1, 41)  # Engine 20.10

@@ -6,9 +6,6 @@ of these at the module that calls them, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 
 class ServicelabError(Exception):
     """The root: ``except ServicelabError`` catches all that this library raises on purpose."""
@@ -81,16 +78,3 @@ class FaultError(ServicelabError):
 
 class LessonError(ServicelabError):
     """A lesson or lab that is not as it has to be, or whose run failed."""
-
-
-@contextmanager
-def looked_after() -> Iterator[None]:
-    """An error of the block has under it what the doctor finds wrong with this machine."""
-    try:
-        yield
-    except ServicelabError as error:
-        if error.findings is None:
-            from servicelab import doctor
-
-            doctor.look_after(error)
-        raise

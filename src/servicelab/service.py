@@ -113,20 +113,19 @@ class Service:
             )
         return rows
 
-    @looked_after()
+    @answered()
     def scale(self, count: int) -> None:
         """COUNT replicas; new ones get the edits that the others have. Returns when they are ready."""
         if count < 0:
             raise ServicelabError(f"{self.name} can't have {count} replicas", fix="0 or more")
-        with answered():
-            edits = live_edit.edits(self.container) if self.containers else {}
-            before = {c.id for c in self.containers}
-            with progress.show(f"scaling {self.name} to {count}", (self.name,)) as show:
-                self._stack._engine.scale(self.name, count, show)
-            for container in self.containers:
-                if edits and container.id not in before:
-                    for path, source in edits.items():
-                        live_edit.update(container, path, source)
+        edits = live_edit.edits(self.container) if self.containers else {}
+        before = {c.id for c in self.containers}
+        with progress.show(f"scaling {self.name} to {count}", (self.name,)) as show:
+            self._stack._engine.scale(self.name, count, show)
+        for container in self.containers:
+            if edits and container.id not in before:
+                for path, source in edits.items():
+                    live_edit.update(container, path, source)
 
     def kill(self, replica: int | None = None, signal: str = "SIGKILL") -> None:
         """End it at once, as a crash would. REPLICA: its number; None: all of them."""
@@ -149,14 +148,14 @@ class Service:
         for container in self._chosen(replica, "running"):
             container.stop()
 
-    @looked_after()
+    @answered()
     def start(self, replica: int | None = None) -> None:
         """Start what was stopped or killed, and return when it is ready."""
         for container in self._chosen(replica, "exited"):
             container.start()
         self.ready()
 
-    @looked_after()
+    @answered()
     def restart(self, replica: int | None = None) -> None:
         """Stop and start, and return when it is ready. An ephemeral port is another one afterwards."""
         for container in self._chosen(replica):

@@ -15,7 +15,7 @@ from servicelab.engine import leases
 from servicelab.engine.build import base_images
 from servicelab.engine.client import answered, connect
 from servicelab.engine.stacks import Engine
-from servicelab.errors import EngineError, ServicelabError, looked_after
+from servicelab.errors import EngineError, ServicelabError
 from servicelab.service import Service
 
 if TYPE_CHECKING:
@@ -80,10 +80,10 @@ class Stack:
             self._provide_images(show)
             self._engine.up(replicas=scale, remove_orphans=remove_orphans, progress=show)
 
-    @looked_after()
+    @answered()
     def down(self, *, volumes: bool = False) -> None:
         """Stop and remove the containers and networks; with VOLUMES the data as well."""
-        with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show, answered():
+        with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show:
             faults.mend(self)
             if volumes and self._holder:
                 self._holder.release()
@@ -104,7 +104,7 @@ class Stack:
     def _leased(self) -> Iterator[None]:
         """Sweep what has expired, and hold this stack from now on: it expires when its kernel is gone for SERVICELAB_LIFETIME."""
         try:
-            with looked_after(), answered():
+            with answered():
                 leases.renew(self.client, self._engine.labels, settings.lifetime())
                 leases.sweep(self.client)
                 yield

@@ -74,21 +74,6 @@ def test_a_live_kernel_renews(stack: Callable[..., Stack], client: docker.Docker
     assert held.project not in leases.expiries(client)
 
 
-def test_data_that_was_kept_is_listed_with_its_expiry(
-    stack: Callable[..., Stack], client: docker.DockerClient, left: Callable[[], dict[str, list[str]]], learner: str
-) -> None:
-    kept = stack("kept")
-    kept.up()
-    kept.down()
-    (row,) = [row for row in listing.stacks() if row.learner == learner]
-    assert (row.stack, row.running, row.containers) == ("kept", 0, 0)
-    assert row.since <= row.expires != "never"
-    client.volumes.get(f"{kept.project}_data").remove()  # as `docker compose down --volumes` does, which knows of no lease
-    assert [row for row in listing.stacks() if row.learner == learner] == []
-    kept.down(volumes=True)
-    assert left()["volumes"] == []
-
-
 def test_a_start_that_failed_leaves_no_lease(stack: Callable[..., Stack], left: Callable[[], dict[str, list[str]]]) -> None:
     with pytest.raises(StartError):
         stack("broken", command='"false"').up()

@@ -15,11 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import certifi
 import pytest
 
-from servicelab import cli, doctor, facts
-from servicelab.errors import StartError
+from servicelab import Stack, cli, doctor, facts
+from servicelab.errors import EngineError, StartError
 from servicelab.facts import GB, Facts
 from servicelab.listing import StackRow
 from servicelab_start.endpoints import Answer, Endpoint, Refusal
@@ -181,26 +180,6 @@ def test_without_an_engine_only_what_can_be_known_is_told() -> None:
     assert told[1].startswith("fail  engine")
     assert told[2].strip().startswith("fix: ")
     assert [entry["name"] for entry in json.loads(doctor.as_json(findings))] == [finding.name for finding in findings]
-
-
-@pytest.mark.parametrize("command", [["doctor", "--json"], ["ps"]], ids=["doctor", "ps"])
-def test_a_machine_that_is_broken_for_real(command: list[str], tmp_path: Path) -> None:
-    """No engine at DOCKER_HOST, and a file of certificates that holds none: said by the doctor, and under the error of a command."""
-    pem = tmp_path / "ca.pem"
-    pem.write_text("-----BEGIN NOTHING-----\n", "utf-8")
-    socket = tmp_path / "docker.sock"
-    environ = os.environ | {"DOCKER_HOST": f"unix://{socket}", "SSL_CERT_FILE": str(pem)}
-    done = subprocess.run([sys.executable, "-m", "servicelab.cli", *command], env=environ, capture_output=True, text=True)
-    assert done.returncode == 1
-    if "--json" in command:
-        failed = {found["name"]: found for found in json.loads(done.stdout) if found["level"] == "fail"}
-        assert set(failed) == {"engine", "certificates"}
-        assert str(socket) in failed["engine"]["what"] + failed["engine"]["fix"]
-        assert failed["certificates"]["fix"].endswith("unset SSL_CERT_FILE")
-    else:
-        assert done.stderr.startswith("no Docker engine answers\n")
-        assert "\ndoctor:  engine: " in done.stderr
-        assert "Traceback" not in done.stderr
 
 
 def test_what_fails_stands_under_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
