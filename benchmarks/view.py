@@ -17,7 +17,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 from playwright.sync_api import Page, expect, sync_playwright
 
 from servicelab import Stack, settings
+from servicelab.engine.client import Clients
 from servicelab.faults import network
 from servicelab.traffic import load
 
@@ -88,12 +90,19 @@ def run(client: BlockingKernelClient, code: str) -> str:
     return "".join(said)
 
 
-def cpu_of(stack: Stack, names: Iterable[str]) -> float:
-    """CPU seconds that the containers of these services have used so far."""
-    spent = 0.0
-    for name in names:
-        for container in stack[name].containers:
-            spent += container.stats(stream=False, one_shot=True)["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+def cpu(stack: Stack) -> tuple[float, float]:
+    """CPU seconds that the containers of the services have used so far, and those of the databases."""
+    clients = Clients()
+
+    def used(container: str) -> float:
+        stats = clients.get().api.stats(container, stream=False, one_shot=True)
+        return float(stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9)
+
+    with ThreadPoolExecutor(16) as pool:  # all at one time: the engine takes up to a second for each
+        ids = [[container.id for name in names for container in stack[name].containers] for names in (SCALE, DATABASES)]
+        services, databases = [pool.map(used, own) for own in ids]
+        spent = sum(services), sum(databases)
+    clients.close()
     return spent
 
 
@@ -108,14 +117,14 @@ class Half(NamedTuple):
 
 
 def half(stack: Stack, kernel: psutil.Process) -> Half:
-    services, databases = cpu_of(stack, SCALE), cpu_of(stack, DATABASES)
+    before = cpu(stack)
     traffic = load({"GET /orders/{id}": 1}, base=stack["orders"].urls, rate=RATE, seconds=SECONDS)
     times, began = kernel.cpu_times(), time.monotonic()
     traffic.wait()
     now, ended = kernel.cpu_times(), time.monotonic()
     used = (now.user + now.system - times.user - times.system) / (ended - began)
-    services, databases = cpu_of(stack, SCALE) - services, cpu_of(stack, DATABASES) - databases
-    return Half(began, ended, used, services / traffic.requests * 1000, databases / traffic.requests * 1000)
+    services, databases = ((late - early) / traffic.requests * 1000 for late, early in zip(cpu(stack), before, strict=True))
+    return Half(began, ended, used, services, databases)
 
 
 ROUNDS = 4  # of all acts
@@ -266,12 +275,12 @@ def main(pairs: int) -> None:
     for words, times in (("looks a second, view open   ", looks), ("of which sent to the screen ", sent)):
         rate = [sum(one.began < at < one.ended for at in times) / (one.ended - one.began) for one in seen[True]]
         print(f"{words}  {spread(rate, '')}   2 is meant")
-    cpu = {looking: [one.kernel * 100 for one in own] for looking, own in seen.items()}
-    print(f"kernel's CPU, view open       {spread(cpu[True], '% of a core')}   at most 5")
-    print(f"kernel's CPU, nobody looks    {spread(cpu[False], '% of a core')}")
+    own = {looking: [one.kernel * 100 for one in halves] for looking, halves in seen.items()}
+    print(f"kernel's CPU, view open       {spread(own[True], '% of a core')}   at most 5")
+    print(f"kernel's CPU, nobody looks    {spread(own[False], '% of a core')}")
     print(f"kernel's memory for the view  {memory / 2**20:.0f} MB   at most 30")
     for whose in ("services", "databases"):
-        request = {looking: [getattr(one, whose) for one in own] for looking, own in seen.items()}
+        request = {looking: [getattr(one, whose) for one in halves] for looking, halves in seen.items()}
         ratio = [with_view / without for with_view, without in zip(request[True], request[False], strict=True)]
         same = [b / a for a, b in zip(request[False], request[False][1:], strict=False)]
         print(f"{whose}' CPU, view open".ljust(29), spread(request[True], "ms per request"))
