@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,11 +85,16 @@ class Stack:
     def down(self, *, volumes: bool = False) -> None:
         """Stop and remove the containers and networks; with VOLUMES the data as well."""
         with progress.show(f"stopping {self.name}", tuple(self.application.services)) as show:
-            faults.mend(self)
+            mended = False
+            with contextlib.suppress(docker.errors.APIError):
+                faults.mend(self)
+                mended = True
             if volumes and self._holder:
                 self._holder.release()
                 self._holder = None
             self._engine.down(volumes=volumes, progress=show)
+            if not mended:  # what could not be undone went with its container, and is struck out
+                faults.mend(self)
 
     def reset(self) -> None:
         """The first state again: data, edits and replicas as the file has them.

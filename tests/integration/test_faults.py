@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 import requests
 
 from servicelab import Stack, faults, settings
 from servicelab.errors import FaultError
+from servicelab.faults import network
 
 TEXT = """
 name: faulty
@@ -327,6 +329,25 @@ def _throttled(stack: Stack) -> int:
     """How often the callee had used up what it may have of a core."""
     stats = stack["callee"].container.stats(stream=False, one_shot=True)
     return int(stats["cpu_stats"]["throttling_data"]["throttled_periods"])
+
+
+def test_one_that_cannot_be_undone_keeps_no_other_and_no_stack(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        if stack["callee"].containers:
+            raise docker.errors.APIError("no")
+
+    stack.fault("callee", latency="1s").begin()
+    stack.fault("other", pause=True).begin()
+    monkeypatch.setattr(network, "end", refuse)
+    with pytest.raises(docker.errors.APIError):
+        stack.mend()
+    assert [fault.service for fault in stack.faults] == ["callee"]
+    assert stack["other"].status()[0]["state"] == "running"
+    stack.down()
+    assert stack.status() == []
+    assert stack.faults == []
+    monkeypatch.undo()
+    stack.up()
 
 
 def test_helpers_that_were_killed_leave_no_rules(stack: Stack) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import kombu
 import pytest
@@ -203,6 +203,7 @@ def test_nobody_there_no_thread_no_socket(stack: Stack) -> None:
 
     class View:
         selected = "front"
+        busy: ClassVar[list[list[str]]] = []
 
         def show(self, seen: Snapshot, look: Look | None) -> None:
             shown.append(seen)

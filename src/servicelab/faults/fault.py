@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 
 from servicelab.compose.values import duration, size
-from servicelab.errors import FaultError
+from servicelab.errors import FaultError, ServicelabError
 from servicelab.faults import journal, machine, network
 
 if TYPE_CHECKING:
@@ -176,10 +175,7 @@ def undo(stack: Stack, record: journal.Record) -> None:
 
 def recover(stack: Stack) -> list[Fault]:
     """Undo what a killed kernel or an interrupted block left. Returns what was found."""
-    found = [record for record in journal.read(stack.client, stack.project) if record.abandoned]
-    for record in found:
-        undo(stack, record)
-    return [Fault.from_data(record.fault) for record in found]
+    return _undo_all(stack, [record for record in journal.read(stack.client, stack.project) if record.abandoned])
 
 
 def active(stack: Stack) -> list[Fault]:
@@ -189,8 +185,19 @@ def active(stack: Stack) -> list[Fault]:
 
 def mend(stack: Stack) -> list[Fault]:
     """Undo all faults of STACK, whoever holds them. Returns what there was."""
-    found = journal.read(stack.client, stack.project)
+    return _undo_all(stack, journal.read(stack.client, stack.project))
+
+
+def _undo_all(stack: Stack, found: list[journal.Record]) -> list[Fault]:
+    """One that can't be undone keeps none of the others; its error comes at the end."""
+    failed: Exception | None = None
     for record in found:
-        with contextlib.suppress(docker.errors.NotFound):
+        try:
             undo(stack, record)
+        except docker.errors.NotFound:  # its container went meanwhile
+            continue
+        except (ServicelabError, docker.errors.APIError) as error:
+            failed = failed or error
+    if failed:
+        raise failed
     return [Fault.from_data(record.fault) for record in found]

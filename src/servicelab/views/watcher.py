@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 PERIOD = 0.5
 """Seconds from one look to the next."""
 
+BUSY_PERIOD = 0.15
+"""The same while something is done at somebody's click: they wait to see it."""
+
 PATIENCE = 15.0
 """Seconds without a sign of life after which a view counts as closed."""
 
@@ -24,6 +27,7 @@ class View(Protocol):
     """Who is shown what was seen, from the watcher's thread."""
 
     selected: str
+    busy: list[list[str]]
 
     def show(self, seen: Snapshot, look: Look | None) -> None: ...
 
@@ -100,7 +104,8 @@ class Watcher:
                     except Exception:  # its kernel or its front end is going: the others are still looking
                         log.exception("a view of %s can't be shown", self._name)
                         self.gone(view)
-                self._again.wait(max(0.05, PERIOD - (time.monotonic() - started)))
+                period = BUSY_PERIOD if any(view.busy for view in views) else PERIOD
+                self._again.wait(max(0.05, period - (time.monotonic() - started)))
         finally:
             if look is not None:
                 look.close()

@@ -113,6 +113,7 @@ class StackView(anywidget.AnyWidget):  # type: ignore[misc]
         doing = f"{verb} {service}" + (f"-{replica}" if replica else "")
         self._failed = ""
         self._tell(doing, "")
+        self._watcher.poke()  # from now on it looks more often
         try:
             actions.act(self._stack, service, verb, replica, lambda _thing, state: self._tell(doing, state))
         except ServicelabError as error:
