@@ -257,6 +257,10 @@ def leftovers(facts: Facts) -> Finding:
     runs = {f"{facts.learner}-run"}  # of `servicelab run`, killed or with --keep
     other = sorted({row.learner for row in facts.stacks if row.learner.startswith(_OF_RUNS) or row.learner in runs})
     dead = sorted({row.stack for row in facts.stacks if row.learner == facts.learner and row.containers and not row.running})
+    broken = sorted({row.stack for row in facts.stacks if row.learner == facts.learner and row.abandoned})
+    if broken:
+        fix = "; ".join(f"servicelab up {name}" for name in broken)
+        return Finding("leftovers", "warn", f"faults of a kernel that is gone, on {', '.join(broken)}", f"{fix}   (undoes them)")
     if other:
         fix = "; ".join(f"servicelab down --learner {name}" for name in other)
         return Finding("leftovers", "warn", f"left by test runs: {', '.join(other)}", f"if none runs now: {fix}")

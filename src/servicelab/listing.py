@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from servicelab.engine import leases
 from servicelab.engine.client import connect
 from servicelab.engine.spec import LEARNER, PROJECT, STACK
+from servicelab.faults import journal
 
 
 @dataclass(frozen=True)
 class StackRow:
     """One stack: whose, how many of its containers run, since when the oldest thing of it is there, and when it expires (local time).
 
-    Without containers there is still its ``data`` (volumes, how many), or a network.
+    Without containers there is still its ``data`` (volumes, how many), or a network. ``abandoned``: faults on it whose kernel is gone.
     """
 
     learner: str
@@ -28,6 +30,7 @@ class StackRow:
     expires: str
     data: int = 0
     expired: bool = False
+    abandoned: int = 0
 
     @property
     def there(self) -> str:
@@ -60,17 +63,19 @@ def stacks() -> list[StackRow]:
         for container in client.api.containers(all=True, filters=ours):
             of(container["Labels"], float(container["Created"])).states.append(container["State"])
         for volume in client.api.volumes(filters=ours)["Volumes"] or []:
-            if leases.EXPIRES not in volume["Labels"]:  # a lease alone is nothing that stays
+            if not {leases.EXPIRES, journal.LABEL} & volume["Labels"].keys():  # notes alone are nothing that stays
                 of(volume["Labels"], _seconds(volume["CreatedAt"])).data += 1
         for network in client.api.networks(filters=ours):
             of(network["Labels"], _seconds(network["Created"]))
+        abandoned = Counter(project for project, record in journal.read_all(client) if record.abandoned)
     rows = []
     for (learner, stack), found in sorted(grouped.items()):
         running = found.states.count("running")
         until = expiries.get(found.project, math.inf)
         expires = _local(until) if until < math.inf else "never"
         since, expired = _local(min(found.made)), until < time.time()
-        rows.append(StackRow(learner, stack, running, len(found.states), since, expires, found.data, expired))
+        known = (since, expires, found.data, expired, abandoned[found.project])
+        rows.append(StackRow(learner, stack, running, len(found.states), *known))
     return rows
 
 

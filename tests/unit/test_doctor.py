@@ -123,6 +123,7 @@ def row(learner: str, running: int = 1) -> StackRow:
         (doctor.leftovers, {"stacks": [row("test-1"), row("eve")]}, "warn", "servicelab down --learner test-1"),
         (doctor.leftovers, {"stacks": [row("ada"), row("ada-run")]}, "warn", "servicelab down --learner ada-run"),
         (doctor.leftovers, {"stacks": [row("ada", running=0)]}, "warn", "servicelab down"),
+        (doctor.leftovers, {"stacks": [dataclasses.replace(row("ada"), abandoned=1)]}, "warn", "servicelab up shop"),
         (doctor.leftovers, {"stacks": [dataclasses.replace(row("ada", running=0), containers=0, data=1)]}, "ok", "1 stacks"),
         (doctor.leftovers, {"stacks": [dataclasses.replace(row("eve"), expired=True)]}, "ok", "1 expired"),
         (doctor.leftovers, {"stacks": [row("ada"), row("eve", running=0)]}, "ok", "2 stacks"),

@@ -59,8 +59,14 @@ def write(client: docker.DockerClient, labels: Mapping[str, str], fault: Mapping
 
 def read(client: docker.DockerClient, project: str) -> list[Record]:
     """All faults of PROJECT that are written down."""
-    found = client.api.volumes(filters={"label": [f"{PROJECT}={project}", LABEL]})["Volumes"] or []
-    return [Record(**json.loads(v["Labels"][LABEL]), owner=json.loads(v["Labels"][_OWNER])) for v in found]
+    return [record for _, record in read_all(client, f"{PROJECT}={project}")]
+
+
+def read_all(client: docker.DockerClient, *labels: str) -> list[tuple[str, Record]]:
+    """All faults that are written down on what has LABELS, each with its project."""
+    found = client.api.volumes(filters={"label": [*labels, LABEL]})["Volumes"] or []
+    told = [volume["Labels"] for volume in found]
+    return [(one[PROJECT], Record(**json.loads(one[LABEL]), owner=json.loads(one[_OWNER]))) for one in told]
 
 
 def erase(client: docker.DockerClient, project: str, record: Record) -> None:
