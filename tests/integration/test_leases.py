@@ -99,14 +99,14 @@ def test_data_without_a_container_is_shown(
     kept.down()
     assert shown() == [f"kept data only {row.expires}"]
     assert row.expires > row.since
-    record = journal.write(client, kept._engine.labels, {}, {})
+    record = journal.write(client, kept._engine.labels, {"service": "web", "stop": True}, {})
     abandoned = []
     for forget in (lambda: None, lambda: journal.held.discard(record.id), lambda: journal.erase(client, kept.project, record)):
         forget()
         abandoned += [row.abandoned for row in listing.stacks() if row.learner == learner]
     assert abandoned == [0, 1, 0], "faults of a kernel that is gone"
     client.api.remove_volume(f"{kept.project}_data")
-    journal.write(client, kept._engine.labels, {}, {})
+    journal.write(client, kept._engine.labels, {"service": "web", "stop": True}, {})
     assert shown() == []
     assert kept.project in leases.expiries(client)
     kept.down(volumes=True)

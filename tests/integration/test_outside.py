@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import docker
 import pytest
 
+from servicelab import Stack
 from servicelab.engine import client as engine_client
 from servicelab.engine.stacks import Engine
 from servicelab.errors import EngineError, StartError
+from servicelab_start import endpoints
 
 TEXT = """
 services:
-  db: {image: "${PYTHON}", command: [python, -c, %s], networks: [back], mem_limit: 32m, tmpfs: ["/small:size=1m"]}
+  db: {image: "${PYTHON}", command: [python, -c, "%s"], networks: [back], mem_limit: 32m, tmpfs: ["/small:size=1m"]}
   web: {image: "${PYTHON}", command: [sleep, infinity], networks: [front, back], depends_on: [db]}
 networks: {back: , front: }
 """
-EAT = "x = bytearray(200_000_000); x[:] = b'1' * len(x)"
-IDLE = f"""
-import os, time
-while not os.path.exists('/small/eat'): time.sleep(0.05)
-{EAT}
-"""
+IDLE = "import time; time.sleep(1e6)"
+
+# until a file says so, then it eats more than its limit; started again, its tmpfs is empty
+EATS = "import os, time\\nwhile not os.path.exists('/small/eat'): time.sleep(0.05)\\nx = b'1' * 200_000_000"
 
 Act = Callable[[docker.DockerClient, str], None]
+
+
+@pytest.fixture
+def stack(tmp_path: Path, registry: str, learner: str, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """The same as a lesson holds it."""
+    monkeypatch.setenv("SERVICELAB_LEARNER", learner)
+    file = tmp_path / "held.yaml"
+    file.write_text("name: held\n" + (TEXT % IDLE).replace("${PYTHON}", f"{registry}/library/python:3.13-slim"), "utf-8")
+    return Stack.of(file)
 
 
 def kill(client: docker.DockerClient, project: str) -> None:
@@ -39,14 +48,6 @@ def kill(client: docker.DockerClient, project: str) -> None:
 
 def remove(client: docker.DockerClient, project: str) -> None:
     client.containers.get(f"{project}-db-1").remove(force=True)
-
-
-def run_out_of_memory(client: docker.DockerClient, project: str) -> None:
-    container = client.containers.get(f"{project}-db-1")
-    container.exec_run(["touch", "/small/eat"])
-    container.wait(timeout=60)
-    container.reload()
-    assert container.attrs["State"]["OOMKilled"]
 
 
 def pause(client: docker.DockerClient, project: str) -> None:
@@ -64,19 +65,23 @@ def remove_network(client: docker.DockerClient, project: str) -> None:
     network.remove()
 
 
-@pytest.mark.parametrize("act", [kill, remove, run_out_of_memory, pause, cut_off, remove_network])
+@pytest.mark.parametrize("act", [kill, remove, pause, cut_off, remove_network])
 def test_the_next_up_makes_it_whole(
     act: Act, engine: Callable[..., Engine], client: docker.DockerClient, left: Callable[[], dict[str, list[str]]]
 ) -> None:
-    stack = engine(TEXT % json.dumps(IDLE))
+    stack = engine(TEXT % IDLE)
     stack.up()
     before = left()
     act(client, stack.project)
-    harmed = [summary["State"] for summary in stack.find(client)]
+    hit = {kind: len(names) for kind, names in left().items()}
+    running = sum(summary["State"] == "running" for summary in stack.find(client))
     stack.up()
     after = left()
-    counts = ", ".join(f"{len(names)} of {len(before[kind])} {kind}" for kind, names in after.items())
-    print(f"{act.__name__}: {harmed} of 2 containers as it left them; after up() {counts}, none twice")
+    print(
+        f"{act.__name__} from outside: {running} of 2 ran, {hit['containers']} containers and {hit['networks']} networks were there; "
+        f"after up(): {len(after['containers'])} and {len(after['networks'])}, twice or left over: "
+        f"{sum(len({*after[kind]} - {*before[kind]}) for kind in before)}"
+    )
     assert after == before
     assert [summary["State"] for summary in stack.find(client)] == ["running", "running"]
     code, output = client.containers.get(f"{stack.project}-web-1").exec_run(
@@ -90,7 +95,7 @@ def test_a_list_that_is_older_than_a_kill(
     status: str, engine: Callable[..., Engine], client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine may still list as running what was killed a moment ago."""
-    stack = engine(TEXT % json.dumps(IDLE))
+    stack = engine(TEXT % IDLE)
     stack.up()
     stale = [{**summary, "Status": status} for summary in stack.find(client)]
     kill(client, stack.project)
@@ -105,7 +110,7 @@ def test_a_list_that_is_older_than_a_kill(
 @pytest.mark.parametrize(
     ("code", "what"),
     [
-        (EAT, "out of memory"),
+        ("x = bytearray(200_000_000); x[:] = b'1' * len(x)", "out of memory"),
         ("open('/small/file', 'wb').write(b'1' * 2_000_000)", "No space left on device"),
     ],
 )
@@ -113,81 +118,162 @@ def test_a_container_without_room_says_so(
     code: str, what: str, engine: Callable[..., Engine], left: Callable[[], dict[str, list[str]]]
 ) -> None:
     with pytest.raises(StartError) as caught:
-        engine(TEXT % json.dumps(code)).up()
+        engine(TEXT % code).up()
     assert what in str(caught.value)
     assert caught.value.service == "db"
+    found = left()
+    print(f"{what}: 1 error that names db; left: {sum(map(len, found.values()))}")
+    assert found == {"containers": [], "networks": [], "volumes": []}
+
+
+def test_a_running_container_that_ran_out_of_memory(
+    stack: Stack, client: docker.DockerClient, left: Callable[[], dict[str, list[str]]]
+) -> None:
+    """The status shows it, and the next up() makes the stack whole: the same containers, running."""
+    stack.file.write_text(stack.file.read_text("utf-8").replace(IDLE, EATS), "utf-8")
+    stack = Stack.of(stack.file)
+    stack.up()
+    before = {name: stack[name].container.id for name in ("db", "web")}
+    stack["db"].exec(["touch", "/small/eat"])
+    deadline = time.monotonic() + 60
+    while (row := stack["db"].status()[0])["state"] == "running":
+        assert time.monotonic() < deadline, "it eats and is not killed"
+        time.sleep(0.05)
+    assert (row["state"], row["exit_code"]) == ("exited", 137)
+    assert stack["db"].container.attrs["State"]["OOMKilled"] is True
+    assert "db-1                 exited" in repr(stack)
+    stack.up()
+    assert [row["state"] for row in stack.status()] == ["running", "running"]
+    assert {name: stack[name].container.id for name in ("db", "web")} == before
+    found = left()
+    print(f"out of memory: status says exited, 137; after up(): 2 of 2 run, {len(found['containers'])} containers")
+    stack.down(volumes=True)
     assert left() == {"containers": [], "networks": [], "volumes": []}
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK leaves the socket that nobody answered
-def test_an_engine_that_is_not_there_is_one_error(engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch) -> None:
-    stack = engine(TEXT % json.dumps(IDLE))
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    with pytest.raises(EngineError, match="no Docker engine answers"):
-        stack.up()
+# ---- the engine itself; restarted under a running stack, it is tests/soak/test_engine.py's
+
+
+CALLS: dict[str, Callable[[Stack], object]] = {
+    "up": Stack.up,
+    "scale": lambda stack: stack["web"].scale(2),
+    "reset": Stack.reset,
+    "down": Stack.down,
+}
+# the SDK leaves the socket that nobody answered
+leaves_sockets = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@leaves_sockets
+@pytest.mark.parametrize("call", CALLS)
+def test_an_engine_that_is_not_there_is_one_error(
+    call: str, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "dead.sock"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/dead.sock")
+    with pytest.raises(EngineError, match="no Docker engine answers") as caught:
+        CALLS[call](stack)
+    assert_way_out(caught.value, "unset DOCKER_HOST")
+    print(f"{call}() on an engine that is stopped: 1 error, with the doctor's finding")
     gc.collect()
 
 
-class Between:
-    """A socket before the engine's: what is sent to it goes on, both ways, until a container is to be made. From then on it hangs."""
+@leaves_sockets
+@pytest.mark.parametrize("call", CALLS)
+def test_a_socket_that_hangs_is_one_error(call: str, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_client, "TIMEOUT", 0.5)
+    monkeypatch.setattr(endpoints.ping, "__defaults__", (0.5,))
+    with socket.socket(socket.AF_UNIX) as hangs:
+        hangs.bind(str(tmp_path / "hangs.sock"))
+        hangs.listen(100)  # the kernel accepts, and nobody answers
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/hangs.sock")
+        began = time.monotonic()
+        with pytest.raises(EngineError, match=r"the Docker engine hangs: no answer within 0\.5 s") as caught:
+            CALLS[call](stack)
+        took = time.monotonic() - began
+    assert took < 10
+    assert_way_out(caught.value, "does not answer: no answer within")
+    print(f"{call}() on a socket that hangs: 1 error after {took:.1f} s, with the doctor's finding")
+    gc.collect()
 
-    def __init__(self, path: Path, engine: str) -> None:
-        self.engine, self.hangs = engine, threading.Event()
-        self.sockets: list[socket.socket] = []
-        self.server = self.kept()
-        self.server.bind(str(path))
-        self.server.listen()
-        threading.Thread(target=self.serve, daemon=True).start()
 
-    def kept(self) -> socket.socket:
-        self.sockets.append(socket.socket(socket.AF_UNIX))
-        return self.sockets[-1]
+class Relay:
+    """A socket that passes everything on to the engine's, until request number LAST: from then on nothing, either way."""
 
-    def serve(self) -> None:
+    def __init__(self, path: Path, engine: str, last: int) -> None:
+        self.engine, self.last, self.requests, self.lock = engine, last, 0, threading.Lock()
+        self.open = [socket.socket(socket.AF_UNIX)]
+        self.open[0].bind(str(path))
+        self.open[0].listen(100)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
         with contextlib.suppress(OSError):  # closed
             while True:
-                caller, _ = self.server.accept()
-                engine = self.kept()
-                engine.connect(self.engine)
-                self.sockets.append(caller)
-                for a, b in ((caller, engine), (engine, caller)):
-                    threading.Thread(target=self.pass_on, args=(a, b), daemon=True).start()
+                here, there = self.open[0].accept()[0], socket.socket(socket.AF_UNIX)
+                there.connect(self.engine)
+                self.open += [here, there]
+                for one, other in ((here, there), (there, here)):
+                    threading.Thread(target=self.pump, args=(one, other), daemon=True).start()
 
-    def pass_on(self, a: socket.socket, b: socket.socket) -> None:
+    def pump(self, one: socket.socket, other: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while data := a.recv(65536):
-                if b"/containers/create" in data:
-                    self.hangs.set()
-                if self.hangs.is_set():
-                    return
-                b.sendall(data)
-            b.shutdown(socket.SHUT_WR)
+            while chunk := one.recv(1 << 16):
+                with self.lock:
+                    self.requests += chunk.startswith((b"GET /", b"POST /", b"DELETE /", b"HEAD /"))
+                if self.requests < self.last:
+                    other.sendall(chunk)
+            if self.requests < self.last:
+                other.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        for each in self.sockets:
-            each.close()
+        for one in self.open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_engine_that_hangs_half_way_is_one_error_and_the_next_up_makes_it_whole(
-    engine: Callable[..., Engine],
-    client: docker.DockerClient,
-    monkeypatch: pytest.MonkeyPatch,
+@leaves_sockets
+@pytest.mark.parametrize("last", [30])
+def test_a_socket_that_hangs_in_the_middle_of_up(
+    last: int,
+    stack: Stack,
     tmp_path: Path,
+    left: Callable[[], dict[str, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stack = engine(TEXT % json.dumps(IDLE))
-    base = str(docker.from_env().api.base_url)
-    if not base.startswith("http+docker:"):
-        pytest.skip("the engine is not at a socket")
-    between = Between(tmp_path / "docker.sock", str(client.api.get_adapter(base).socket_path))  # type: ignore[attr-defined]
-    with monkeypatch.context() as patched:
-        patched.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-        patched.setattr(engine_client, "TIMEOUT", 2)
-        with pytest.raises(EngineError, match="the Docker engine hangs: no answer within 2 s") as caught:
-            stack.up()
-    between.close()
-    assert between.hangs.is_set()
-    assert "restart it" in caught.value.fix
+    """The same, after some answers; and when the engine answers again, the next up() makes it whole."""
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_client, "TIMEOUT", 2)
+        patch.setattr(endpoints.ping, "__defaults__", (0.5,))
+        with contextlib.closing(Relay(tmp_path / "relay.sock", engine_socket(), last)) as relay:
+            patch.setenv("DOCKER_HOST", f"unix://{tmp_path}/relay.sock")
+            with pytest.raises(EngineError, match="the Docker engine hangs") as caught:
+                Stack.of(stack.file).up()
+            assert relay.requests >= last
+        assert_way_out(caught.value, "does not answer: no answer within")
+    half = left()["containers"]
     stack.up()
-    assert [summary["State"] for summary in stack.find(client)] == ["running", "running"]
+    assert [row["state"] for row in stack.status()] == ["running", "running"]
+    assert len(left()["containers"]) == 2
+    print(f"up() on a socket that hangs at request {last}: 1 error, {len(half)} containers left; next up(): 2 of 2 run, 0 twice")
+    stack.down(volumes=True)
+    assert left() == {"containers": [], "networks": [], "volumes": []}
     gc.collect()
+
+
+def engine_socket() -> str:
+    """Where this machine's engine listens."""
+    answer, _ = endpoints.find()
+    assert answer
+    if not answer.endpoint.host.startswith("unix://"):
+        pytest.skip("the engine has no Unix socket")
+    return answer.endpoint.host.removeprefix("unix://")
+
+
+def assert_way_out(error: EngineError, finding: str) -> None:
+    assert error.fix
+    assert error.findings
+    assert len(error.findings) == 1
+    assert finding in " ".join(error.findings[0])

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import docker
 import pytest
 
-from servicelab import images, settings, trust
+from servicelab import cli, images, settings, trust
 from servicelab.engine.client import connect
 from servicelab.errors import ImageError
-from servicelab.images import recipes, registries
+from servicelab.images import recipes, registries, sources
+from servicelab.images.jobs import Job
 from servicelab.images.recipes import LOCAL
 
 NAME = "library/python:3.13-slim"
@@ -71,7 +73,7 @@ def server(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def filled(server: str, registry: str) -> str:
     """That registry with python:3.13-slim (a recognisable one) in it."""
-    with closing(connect()) as client:
+    with contextlib.closing(connect()) as client:
         container = client.containers.create(f"{registry}/{NAME}", labels={"servicelab-dev": "registry"})
         repository, tag = f"{server}/{NAME}".rsplit(":", 1)
         # without our labels: what a registry has was not made by a recipe
@@ -143,24 +145,58 @@ def test_a_pinned_digest_is_checked(
         assert client.images.get(f"{mirror}/{NAME}").attrs["RepoDigests"] == [f"{mirror}/library/python@{digest}"]
 
 
-def test_an_image_that_is_here_is_not_the_one_that_was_pinned_since(
-    mirror: str, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+def test_an_image_that_is_here_and_not_the_pinned_one_is_not_taken(
+    mirror: str, registry: str, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images.ensure([NAME], registry=mirror)
-    known = recipes.load()
-    pinned = {**known, NAME: recipes.Recipe(**{**vars(known[NAME]), "digest": "sha256:" + "0" * 64})}
-    monkeypatch.setattr(recipes, "load", lambda: pinned)
-    assert images.ensure([NAME], registry=mirror) == LOCAL
+    """The pinned one is pulled in its place, once; with a layer of this machine's CA on it, it is known again."""
+    name, tag = "library/pinned:1", f"{mirror}/library/pinned"
+    client.images.pull(f"{mirror}/{NAME}").tag(tag, "1")
+    client.images.push(tag, "1")
+    digest = client.api.inspect_distribution(f"{tag}:1")["Descriptor"]["digest"]
+    recipe = dataclasses.replace(recipes.load()[NAME], image=name, parent="", digest=digest)
+    known = {name: recipe}
+    monkeypatch.setattr(recipes, "load", lambda: known)
+    client.images.get(f"{registry}/{NAME}").tag(tag, "1")  # somebody gave another one its name
+    pulls: list[str] = []
+    pull = Job.pull
+    monkeypatch.setattr(Job, "pull", lambda job, *what: pulls.append(job.name) or pull(job, *what))
+    for _ in range(2):
+        assert images.ensure([name], registry=mirror) == mirror
+        assert "FROM_MIRROR=yes" in variables(client, f"{tag}:1")
+    assert pulls == [name]
+    monkeypatch.setattr(trust, "bundle", lambda: b"a CA")
+    try:
+        assert images.ensure([name], registry=mirror) == LOCAL
+        assert pulls == [name]
+        for pin, here in ((digest, f"{LOCAL}/{name}"), ("sha256:" + "0" * 64, "")):
+            known[name] = dataclasses.replace(recipe, digest=pin)
+            with contextlib.closing(sources._Search(mirror, lambda *_: None, connect)) as search:
+                assert search.here(client, name) == here
+        print("pinned: 1 other image of that name not taken, pulled once in 3 calls; another pin: neither of 2 taken")
+    finally:
+        client.images.remove(f"{LOCAL}/{name}")
 
 
-def test_replace_takes_the_official_image_where_a_stand_in_was(
-    mirror: str, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+def test_stand_ins_are_replaced_on_request_once_the_registry_is_reached(
+    mirror: str, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The mirror stands for the official registry, which became reachable after the stand-ins were made."""
+    """`servicelab images ensure --replace`, with this mirror as the official registry."""
+    stored: dict[str, str] = {}
     monkeypatch.setattr(settings, "OFFICIAL_REGISTRY", mirror)
-    assert images.ensure([NAME], registry=mirror) == LOCAL, "a stand-in is here: nobody is asked"
-    assert images.ensure([NAME], registry=mirror, replace=True) == mirror
+    monkeypatch.setattr(settings, "store", stored.update)
+    monkeypatch.setenv("REGISTRY", LOCAL)
+    assert cli.main(["images", "ensure", NAME]) == 0
+    assert capsys.readouterr().out.strip() == LOCAL, "a stand-in that is here is enough"
+    assert stored == {}
+    assert cli.main(["images", "ensure", "--replace", NAME]) == 0
+    assert capsys.readouterr().out.strip() == mirror
+    assert stored == {"REGISTRY": mirror}
     assert "FROM_MIRROR=yes" in variables(client, f"{mirror}/{NAME}")
+    assert "FROM_MIRROR=yes" not in variables(client, f"{LOCAL}/{NAME}"), "the stand-in is not touched"
+    (row,) = [row for row in images.catalogue(registry=mirror) if row.name == NAME]
+    assert row.source.startswith("official")
+    assert row.tag == f"{mirror}/{NAME}"
+    print(f"{NAME}: 1 stand-in kept without --replace, 1 replaced by the registry's with it")
 
 
 def test_a_mirror_that_is_gone_leaves_the_stand_in(registry: str, monkeypatch: pytest.MonkeyPatch) -> None:

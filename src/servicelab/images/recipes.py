@@ -28,6 +28,9 @@ LOCAL = "servicelab.local"
 LABEL = "servicelab.recipe"
 """The label of a stand-in; its value is the hash of all that went into it."""
 
+DIGEST = "servicelab.digest"
+"""The label of a pulled image with a layer of ours: the digest that it was pulled by."""
+
 _ELSEWHERE = "set REGISTRY to a registry that answers, or load the images from a bundle of another machine"
 
 

@@ -195,7 +195,7 @@ class _Search:
         # Where no CA is asked for, one that is in an image already does no harm.
         wanted = self.wanted_ca(recipe)
         official = _upstream_tag(self.upstream, recipe, name)
-        if not wanted and self.present(client, official, recipe.digest if recipe else ""):
+        if not wanted and self.pinned(client, official, recipe):
             return official
         return self.local(client, name, wanted, stand_in=not self.registry_first)
 
@@ -210,19 +210,24 @@ class _Search:
             return ""
         if recipe and made_from not in ("", recipes.fingerprint(recipe, self.known)):
             return ""
+        if not made_from and not self.pinned(client, f"{LOCAL}/{name}", recipe):
+            return ""
         return f"{LOCAL}/{name}"
 
     def wanted_ca(self, recipe: recipes.Recipe | None) -> str:
         return trust.fingerprint(self.pem) if recipe and recipe.trust else ""
 
     @staticmethod
-    def present(client: docker.DockerClient, tag: str, digest: str) -> bool:
-        """Is it here, and the very image that the DIGEST names, where one does?"""
+    def pinned(client: docker.DockerClient, tag: str, recipe: recipes.Recipe | None) -> bool:
+        """Whether TAG is here, and where the recipe has a digest, is the very image that a registry gave for it."""
         try:
-            known = client.api.inspect_image(tag).get("RepoDigests") or []
+            image = client.api.inspect_image(tag)
         except ImageNotFound:
             return False
-        return not digest or any(each.endswith(f"@{digest}") for each in known)
+        if recipe is None or not recipe.digest:
+            return True
+        came_from = [*(image.get("RepoDigests") or []), "@" + (image["Config"].get("Labels") or {}).get(recipes.DIGEST, "")]
+        return any(name.endswith(f"@{recipe.digest}") for name in came_from)
 
     @staticmethod
     def labels(client: docker.DockerClient, tag: str) -> dict[str, str] | None:
@@ -237,12 +242,12 @@ class _Search:
         why = ""
         if recipe is None or recipe.pull:
             tag = _upstream_tag(self.upstream, recipe, name)
-            why = self.pull(tag, job, recipe.digest if recipe else "")
+            why = self.pull(tag, job, recipe)
             if not why:
                 if not (self.pem and recipe and recipe.trust):
                     return tag
                 job.say("adding this machine's CA")
-                recipes.wrap(tag, recipe.tag, self.pem, job)
+                recipes.wrap(tag, recipe.tag, self.pem, job, labels={recipes.DIGEST: recipe.digest} if recipe.digest else {})
                 return recipe.tag
         if recipe is None:
             raise ImageError(
@@ -257,10 +262,11 @@ class _Search:
                 error = ImageError(error.what, why=f"{error.why}\nand it can't be pulled: {why}", fix=error.fix)
             raise error from None
 
-    def pull(self, tag: str, job: Job, digest: str) -> str:
-        """Why the image can't be pulled; the empty string when it is here now. With a DIGEST, that very image: the engine checks it."""
-        if self.present(job.client, tag, digest):
+    def pull(self, tag: str, job: Job, recipe: recipes.Recipe | None) -> str:
+        """Why the image can't be pulled; the empty string when it is here now. With a digest, that very image: the engine checks it."""
+        if self.pinned(job.client, tag, recipe):
             return ""
+        digest = recipe.digest if recipe else ""
         registry, (repository, version) = tag.split("/", 1)[0], tag.rsplit(":", 1)
         job.say(f"asking {registry}")
         found = registries.probe(registry, tag, self.connect)
