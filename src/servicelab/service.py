@@ -10,7 +10,7 @@ import docker
 from docker.models.containers import Container
 
 from servicelab import progress
-from servicelab.engine import live_edit, ready
+from servicelab.engine import live_edit, ready, usage
 from servicelab.engine import spec as labels
 from servicelab.engine.client import answered, reachable_address
 from servicelab.errors import ServicelabError
@@ -198,22 +198,7 @@ class Service:
 
     def stats(self) -> list[dict[str, Any]]:
         """For each running replica: name, memory in bytes (as `docker stats` counts it) and processes."""
-        rows = []
-        for container in self.containers:
-            if container.status != "running":
-                continue
-            stats = container.stats(stream=False, one_shot=True)
-            memory = stats["memory_stats"]
-            detail = memory.get("stats", {})
-            cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))  # cgroup v1, v2
-            rows.append(
-                {
-                    "name": f"{self.name}-{container.labels[labels.NUMBER]}",
-                    "memory": memory.get("usage", 0) - cache,
-                    "processes": stats.get("pids_stats", {}).get("current", 0),
-                }
-            )
-        return rows
+        return usage.read(self._stack._engine, self.name)
 
     def update(self, path: str, source: str) -> None:
         """Put SOURCE in place of the service's file PATH and make it live, in every replica, without a rebuild.

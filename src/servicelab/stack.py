@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 
 from servicelab import compose, faults, images, progress, settings
-from servicelab.engine import leases
+from servicelab.engine import leases, usage
 from servicelab.engine.build import base_images
 from servicelab.engine.client import answered, connect
 from servicelab.engine.stacks import Engine
@@ -189,6 +189,10 @@ class Stack:
     def status(self) -> list[dict[str, Any]]:
         """A row for each container: service, number, state (running, exited, paused…), health, exit code, and whether it was edited."""
         return [row for service in self for row in service.status()]
+
+    def stats(self) -> list[dict[str, Any]]:
+        """A row for each running container: name, memory in bytes (as `docker stats` counts it) and processes."""
+        return usage.read(self._engine)
 
     def logs(self, *, request: Any = None, since: float | None = None, tail: int | None = None) -> Entries:
         """What all services wrote, in time order; of one REQUEST alone (its id, or a response). See `servicelab.trail.collect`."""

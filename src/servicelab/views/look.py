@@ -16,6 +16,7 @@ from servicelab.engine import live_edit, ready
 from servicelab.engine.client import Clients
 from servicelab.engine.spec import SERVICE, SOURCE
 from servicelab.engine.stacks import Engine
+from servicelab.engine.usage import working_set
 from servicelab.faults import Fault, journal
 from servicelab.faults.network import PROXY, RULES
 from servicelab.views import queues, snapshot, sockets
@@ -181,12 +182,6 @@ class Look:
 def words(fault: Fault) -> str:
     """A fault without the name of its service, beside which it stands."""
     return str(fault).partition(": ")[2] + (f" (replica {fault.replica})" if fault.replica else "")
-
-
-def working_set(memory: Mapping[str, Any]) -> int:
-    """Bytes in use without what the kernel could drop at once (cgroup v1 and v2 name it differently)."""
-    detail = memory.get("stats", {})
-    return int(memory.get("usage", 0)) - int(detail.get("total_inactive_file", detail.get("inactive_file", 0)))
 
 
 def _quietly(ask: Callable[..., None], *arguments: Any) -> None:
