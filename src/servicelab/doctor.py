@@ -6,7 +6,6 @@ Each check is a small function from `Facts` to a `Finding`; `examine` gathers th
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -205,17 +204,6 @@ def certificates(facts: Facts) -> Finding:
         what = "; ".join(f"{name}={named[name]}: {why}" for name, why in wrong.items())
         return Finding("certificates", "fail", what, f"{fixes.unset(facts.machine, *wrong)}   (or name a bundle that is right)")
     return Finding("certificates", "ok", f"from {', '.join(named)}" if named else "the system's")
-
-
-def _unusable(bundle: str) -> str:
-    """Why nothing can be verified with this file; "" where it can."""
-    try:
-        ssl.create_default_context(cafile=bundle)
-    except FileNotFoundError:
-        return "there is no such file"
-    except OSError:  # ssl.SSLError is one
-        return "it can't be read as certificates"
-    return ""
 
 
 def clock(facts: Facts) -> Finding:
