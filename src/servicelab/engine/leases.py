@@ -39,7 +39,7 @@ def renew(client: docker.DockerClient, labels: Mapping[str, str], seconds: float
 
 def drop(client: docker.DockerClient, project: str) -> None:
     """End the lease of a stack of which nothing else is there: a start that failed leaves nothing."""
-    if _alone(client, project):
+    if not _inhabited(client, f"{PROJECT}={project}"):
         for volume in _leases(client, f"{PROJECT}={project}"):
             _remove_volume(client, volume["Name"])
 
@@ -67,7 +67,8 @@ def sweep(client: docker.DockerClient) -> list[str]:
             remove_labelled(client, f"{PROJECT}={project}")
     # a holder that lives, or may live elsewhere (None), can be about to start the stack
     dead = {lease["Name"]: lease["Labels"][PROJECT] for lease in leases if lives[lease["Name"]] is False}
-    alone = {name: project for name, project in dead.items() if project not in expired and _alone(client, project)}
+    inhabited = _inhabited(client) if dead else set()
+    alone = {name: project for name, project in dead.items() if project not in {*expired, *inhabited}}
     for name in alone:
         _remove_volume(client, name)
     return sorted({*expired, *alone.values()})
@@ -94,15 +95,13 @@ class Holder:
                     renew(client, self._labels, self._seconds)
 
 
-def _alone(client: docker.DockerClient, project: str) -> bool:
-    """Whether nothing of PROJECT is there but leases."""
-    mine = {"label": f"{PROJECT}={project}"}
-    volumes = client.api.volumes(filters=mine)["Volumes"] or []
-    return (
-        all(EXPIRES in volume["Labels"] for volume in volumes)
-        and not client.api.containers(all=True, filters=mine)
-        and not client.api.networks(filters=mine)
-    )
+def _inhabited(client: docker.DockerClient, label: str = PROJECT) -> set[str]:
+    """The projects with LABEL of which more is there than leases."""
+    mine = {"label": label}
+    things = [each for each in client.api.volumes(filters=mine)["Volumes"] or [] if EXPIRES not in each["Labels"]]
+    things += client.api.containers(all=True, filters=mine)
+    things += client.api.networks(filters=mine)
+    return {thing["Labels"][PROJECT] for thing in things}
 
 
 def _remove_volume(client: docker.DockerClient, name: str) -> None:
