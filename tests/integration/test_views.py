@@ -17,6 +17,7 @@ import requests
 from servicelab import Stack, faults, images
 from servicelab.errors import ServicelabError
 from servicelab.views import system, watcher
+from servicelab.views.logs import Reader
 from servicelab.views.look import Look
 from servicelab.views.snapshot import Rate, Snapshot
 from servicelab.views.widget import StackView
@@ -104,6 +105,26 @@ def test_what_a_look_sees(stack: Stack, look: Look) -> None:
         until(lambda: look.take().faults == {"front": ("cpu 0.5",)})
     until(lambda: look.take().faults == {})
     session.close()
+
+
+def test_a_log_that_can_not_be_read_holds_up_nothing_else(stack: Stack, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the engine has it while it starts a container: its log waits until it is up."""
+    read, back, up = Reader.read, stack["back"].container.id, threading.Event()
+
+    def held_up(reader: Reader, client: Any) -> Any:
+        if reader.container == back:
+            up.wait(15)
+        return read(reader, client)
+
+    monkeypatch.setattr(Reader, "read", held_up)
+    requests.get(stack["front"].url + "/hello", timeout=30)
+    stack["back"].stop()
+    assert [r.state for r in look.take({"back"}).of("back")] == ["exited"]
+    stack["back"].start()
+    assert [r.state for r in look.take({"back"}).of("back")] == ["running"]
+    assert look.lines("back") == []
+    up.set()
+    until(lambda: (look.take({"back"}), look.lines("back"))[1])
 
 
 def test_a_queue_is_seen_to_fill_and_to_empty(learner: str, registry: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,10 @@
-"""Looking at a running stack: cheap questions at every look, dear ones seldom and beside it."""
+"""Looking at a running stack: cheap questions at every look, dear ones seldom, and those that may have to wait beside it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,10 @@ USAGE_EVERY = 5.0
 
 ASKING = 3  # threads for them
 
+LOG_PATIENCE = 0.05
+"""Seconds that a look waits for the logs. While a container starts, the engine keeps its log to itself, for a third of a second here:
+whoever clicked on Start should see that it runs before that."""
+
 Summaries = list[dict[str, Any]]
 
 
@@ -40,6 +44,8 @@ class Look:
         self._engine, self._system = engine, system
         self._clients = Clients()
         self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix=f"servicelab-usage-{engine.project}")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix=f"servicelab-logs-{engine.project}")
+        self._read: Future[dict[str, tuple[float, list[Line]]]] | None = None
         self._asked: dict[tuple[str, str], tuple[float, Future[Any]]] = {}
         self._usage: dict[str, Usage] = {}
         self._spent: dict[str, tuple[float, float]] = {}
@@ -64,6 +70,7 @@ class Look:
             running = [s for s in summaries if s["State"] == "running"]
             if not quick:
                 self._read_logs(summaries, set(chosen))
+            self._take_logs(summaries, 0.0 if quick else LOG_PATIENCE)
             if quick or self._count % 2:
                 self._faults = self._read_faults()
             if not quick and self._count % 20 == 1:
@@ -83,31 +90,51 @@ class Look:
     def lines(self, service: str) -> list[Line]:
         """The last lines of SERVICE, of its replicas in time order, as far as they were read."""
         name = f"{service}\n"
-        found = [line for key, reader in self._readers.items() if key.startswith(name) for line in reader.last]
+        found = [line for key, reader in self._readers.items() if key.startswith(name) for line in list(reader.last)]
         return sorted(found, key=lambda line: line.time)
 
     def close(self) -> None:
         self._asking.shutdown(cancel_futures=True)
+        self._reading.shutdown(cancel_futures=True)
         self._clients.close()
 
     def _read_logs(self, summaries: Summaries, chosen: set[str]) -> None:
         """Each log every second look, half of them in each: a number on an arrow is an average over seconds anyway."""
+        if self._read is not None:  # the last reading is held up
+            return
         http = {name for name, node in self._system.nodes.items() if node.kind in ("service", "gateway")}
         there = {f"{_service(s)}\n{s['Id']}": s for s in summaries if _service(s) in http | chosen}
+        due: dict[str, Reader] = {}
         for index, (key, summary) in enumerate(there.items()):
             running = summary["State"] == "running"
             if key in self._readers and ((index + self._count) % 2 or not (running or _service(summary) in chosen)):
                 continue
-            reader = self._readers.setdefault(key, Reader(summary["Id"]))
+            due[key] = self._readers.setdefault(key, Reader(summary["Id"]))
+        self._readers = {key: reader for key, reader in self._readers.items() if key in there}
+        self._read = self._reading.submit(self._read_all, due)
+
+    def _read_all(self, due: Mapping[str, Reader]) -> dict[str, tuple[float, list[Line]]]:
+        """When each was read, and its new lines. What can't be read is left out: a container may just have been removed."""
+        found: dict[str, tuple[float, list[Line]]] = {}
+        for key, reader in due.items():
             try:
                 lines = reader.read(self._clients.get())
-            except (docker.errors.NotFound, requests.HTTPError):  # just removed, or a log that can't be read
+                found[key] = time.monotonic(), lines
+            except (docker.errors.NotFound, requests.HTTPError):
                 continue
-            self._rates.add(summary["Id"], _service(summary), lines, time.monotonic())
+        return found
+
+    def _take_logs(self, summaries: Summaries, patience: float) -> None:
+        """What was read by now, or is within PATIENCE seconds. An engine that does not answer raises here."""
+        if self._read is None or not wait([self._read], patience).done:
+            return
+        future, self._read = self._read, None
+        for key, (when, lines) in future.result().items():
+            service, container = key.split("\n")
+            self._rates.add(container, service, lines, when)
             if any('"worker ready"' in line.text for line in lines):  # a reload: its source may be another one
-                self._edited.pop(summary["Id"], None)
-        self._readers = {key: reader for key, reader in self._readers.items() if key in there}
-        self._rates.keep(s["Id"] for s in there.values() if s["State"] == "running")
+                self._edited.pop(container, None)
+        self._rates.keep(s["Id"] for s in summaries if s["State"] == "running")
 
     def _read_faults(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {}
