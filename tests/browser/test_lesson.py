@@ -24,6 +24,19 @@ def run_to(page: Page, cell: int) -> None:
     menu(page, "Run", "Run Selected Cell and Do not Advance")
 
 
+def run_from(page: Page, cell: int) -> None:
+    """Run the notebook's cells from CELL on, and save it when the last one has ended, or one has failed."""
+    page.evaluate(
+        """([cell, ms]) => {
+          const { shell, commands } = window.jupyterapp;
+          shell.currentWidget.content.activeCellIndex = cell;
+          const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`not done in ${ms} ms`)), ms));
+          return Promise.race([commands.execute("notebook:run-all-below").then(() => commands.execute("docmanager:save")), late]);
+        }""",
+        [cell, RUNS_WITHIN],
+    )
+
+
 def counts(chart: Locator) -> tuple[int, int]:
     """What the chart's key says: requests answered, requests failed."""
     answered, failed = (chart.locator("text", has_text=re.compile(rf"^[\d,]+ {word}")).inner_html() for word in ("ok", "failed"))
@@ -33,8 +46,9 @@ def counts(chart: Locator) -> tuple[int, int]:
 def test_a_reader_kills_a_service_and_sees_the_errors_rise_and_end(
     lab: Any, page: Page, keep: Callable[[Page, str], None]
 ) -> None:
+    hands = [cell["id"] for cell in notebooks.read(LESSON).cells].index(HANDS)
     show(page, lab.take(LESSON))
-    run_to(page, [cell["id"] for cell in notebooks.read(LESSON).cells].index(HANDS))
+    run_to(page, hands)
     chart = page.locator(".jp-OutputArea-output svg").filter(has_text="orders with their user")
     expect(chart).to_be_attached(timeout=RUNS_WITHIN)
     page.locator(".jp-OutputArea-output .slv").click(button="right", position={"x": 300, "y": 5})
@@ -86,3 +100,8 @@ def test_a_reader_kills_a_service_and_sees_the_errors_rise_and_end(
     wait_for_state(page, "users", "paused")
     page.locator(".slv").first.get_by_role("button", name="Unpause").click()
     wait_for_state(page, "users", "healthy|starting")
+
+    run_from(page, hands + 1)
+    outputs = [output for cell in notebooks.read(lab.folder / LESSON.name).cells for output in cell.get("outputs", ())]
+    assert [output["evalue"] for output in outputs if output["output_type"] == "error"] == []
+    wait_for_state(page, "users", "not there")  # its last cell removes all

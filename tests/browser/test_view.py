@@ -156,6 +156,12 @@ def test_by_keyboard_while_a_cell_awaits_dark_narrow_beside_the_notebook_and_clo
     for _ in range(2):
         menu(page, "Edit", "Undo Cell Operation")
     until(page, looked_at, "a thread that looks again")
+    menu(page, "File", "Save Notebook")
+    lab.wait_until_saved(page, "view.ipynb", "vnd.jupyter.widget-view+json")
+    page.locator(".lm-TabBar-tab", has_text="view.ipynb").locator(".lm-TabBar-tabCloseIcon").click()
+    until(page, nothing_left, "an end of the thread and of its connections, after the notebook's tab was closed")
+    page.goto(lab.address("view.ipynb"))
+    until(page, looked_at, "a thread that looks for the notebook that was opened again")
     blank = page.context.new_page()
     page.close()
     until(blank, nothing_left, "an end of the thread and of its connections, after the page was closed")
