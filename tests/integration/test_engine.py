@@ -224,6 +224,12 @@ BAD = {
         137,
         "out of memory",
     ),
+    "is killed for what the engine missed": (
+        "[python, -c, 'raise SystemExit(137)']",
+        "mem_limit: 20m",
+        137,
+        "out of memory, of which it may have 20 MiB",
+    ),
 }
 
 

@@ -140,7 +140,6 @@ def test_a_running_container_that_ran_out_of_memory(
         assert time.monotonic() < deadline, "it eats and is not killed"
         time.sleep(0.05)
     assert (row["state"], row["exit_code"]) == ("exited", 137)
-    assert stack["db"].container.attrs["State"]["OOMKilled"] is True
     assert "db-1                 exited" in repr(stack)
     stack.up()
     assert [row["state"] for row in stack.status()] == ["running", "running"]

@@ -96,10 +96,16 @@ def last_lines(client: docker.DockerClient, container_id: str, count: int = 12) 
 
 def ended(client: docker.DockerClient, container_id: str, service: str) -> StartError:
     """The error for a container that is no longer running, with what is known of its end."""
-    state = client.api.inspect_container(container_id)["State"]
+    found = client.api.inspect_container(container_id)
+    state, limit = found["State"], found["HostConfig"]["Memory"]
     code = state["ExitCode"]
     if state.get("OOMKilled"):
         hint = "it ran out of memory: raise deploy.resources.limits.memory in its Compose file"
+    elif code == 137 and limit:  # the engine can miss why: 5 of 120, with four at a time
+        hint = (
+            f"it was killed (SIGKILL). Likely it ran out of memory, of which it may have {limit / 2**20:.0f} MiB: raise "
+            "deploy.resources.limits.memory in its Compose file. Else it was killed from outside, or took too long to stop"
+        )
     else:
         hint = {
             0: "it ended by itself: a service has to keep running in the foreground",
