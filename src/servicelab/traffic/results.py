@@ -60,11 +60,6 @@ class Results(Tally):
         with self._lock:
             return super().percentiles(qs)
 
-    def failed_between(self, start: float, end: float) -> int:
-        """How many requests failed of those meant to be sent from start to end (s since the run's start; to 0.1 s)."""
-        first, last = int(start / BUCKET + 1e-9), int(end / BUCKET + 1e-9)
-        return sum(bucket.failed for bucket in self.timeline[max(0, first) : last + 1])
-
     @property
     def limited(self) -> str:
         """Why the generator, and not the service, was the limit; empty where it was not."""
