@@ -90,6 +90,7 @@ class Look:
     def lines(self, service: str) -> list[Line]:
         """The last lines of SERVICE, of its replicas in time order, as far as they were read."""
         name = f"{service}\n"
+        # copies: a reading that is held up may end meanwhile, in its own thread
         found = [line for key, reader in self._readers.items() if key.startswith(name) for line in list(reader.last)]
         return sorted(found, key=lambda line: line.time)
 
